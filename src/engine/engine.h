@@ -1,0 +1,124 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <boost/json/value.hpp>
+
+#include "base/error.h"
+#include "base/request_context.h"
+
+/// \file
+/// What the server asks of an engine: a child process that holds DuckDB. The server itself never
+/// links DuckDB; `engine_pool.h` starts the children and implements this interface over sockets.
+
+namespace lakehouse::engine {
+
+/// How a result's rows are encoded. The engine encodes, everybody else passes the bytes on.
+enum class Encoding : std::uint8_t {
+  Json,         ///< Rows as JSON arrays separated by commas and newlines, without the outer brackets.
+  Ndjson,       ///< One JSON object a line.
+  Csv,          ///< RFC 4180, with a header line.
+  ArrowStream,  ///< The Arrow IPC stream format, schema and end-of-stream included.
+};
+
+struct Column {
+  std::string name;
+  std::string type;  ///< DuckDB's name of it, e.g. "DECIMAL(18,3)", "STRUCT(a INTEGER)".
+  friend bool operator==(const Column&, const Column&) = default;
+};
+
+/// A session variable that one statement reads by getvariable('name').
+struct Variable {
+  std::string name;
+  boost::json::value value;  ///< Strings, numbers, bools and (nested) arrays of one type.
+};
+
+/// One statement to run.
+struct Statement {
+  /// SQL, or the JSON tree that json_serialize_sql gave and the server rewrote.
+  std::string text;
+  bool is_tree = false;
+  /// A statement around a tree: "COPY ({}) TO '/x' (FORMAT parquet)"; "{}" is where the tree's SQL
+  /// goes. Empty for none.
+  std::string around_tree;
+  /// An array for $1.. and ?, or an object for named ones; null for none. Numbers, strings, bools
+  /// and nulls bind with their own type; the statement casts.
+  boost::json::value parameters;
+  std::vector<Variable> variables;
+  /// Statements run before, on the same connection, such as CREATE TEMP TABLE; results dropped.
+  std::vector<std::string> before;
+  Encoding encoding = Encoding::Json;
+  std::optional<std::uint64_t> rows_max;  ///< Rows after that are cut, and the end says so.
+};
+
+/// What is known once the last row was given.
+struct ResultEnd {
+  std::uint64_t row_count = 0;
+  bool truncated = false;
+};
+
+/// The result of one running statement. Destroying it before its end cancels the statement.
+/// Not thread-safe.
+class ResultStream {
+ public:
+  virtual ~ResultStream() = default;
+  [[nodiscard]] virtual const std::vector<Column>& columns() const = 0;
+
+  /// The next encoded bytes, or nothing at the end; waits for them. Chunks are at most about 1 MiB.
+  virtual Result<std::optional<std::string>> next(const RequestContext& context) = 0;
+
+  /// For event loops: becomes readable when `try_next` has something to say.
+  [[nodiscard]] virtual int fd() const = 0;
+  struct Poll {
+    bool ready = false;                ///< False: nothing yet, wait for fd().
+    std::optional<std::string> bytes;  ///< Empty while ready: the end.
+  };
+  virtual Result<Poll> try_next() = 0;
+
+  /// Valid after the end.
+  [[nodiscard]] virtual const ResultEnd& end() const = 0;
+};
+
+/// What DuckDB's parser says of one statement.
+struct ParsedStatement {
+  std::string kind;          ///< "SELECT", "INSERT", "CREATE"... as DuckDB names statement types.
+  std::string text;          ///< The statement's own text, without the separator.
+  boost::json::value tree;   ///< json_serialize_sql's tree; null for kinds that it does not serialize.
+  std::string tree_problem;  ///< Why there is no tree for a SELECT.
+};
+
+/// Rows of a small result, each cell as JSON, in the columns' order.
+struct Rows {
+  std::vector<Column> columns;
+  std::vector<boost::json::array> rows;
+};
+
+/// Thread-safe. A call blocks at most until the context's deadline. Unavailable, with a hint to
+/// retry, if the engine died or none is up; ResourceExhausted if too many statements run.
+class Engine {
+ public:
+  virtual ~Engine() = default;
+
+  /// The statements in `sql`, parsed only. InvalidArgument with the position of a syntax error.
+  virtual Result<std::vector<ParsedStatement>> parse(const RequestContext& context,
+                                                     std::string_view sql) = 0;
+
+  /// Starts a statement; the result's columns are known when this returns. InvalidArgument, with a
+  /// position where DuckDB gave one, for a statement that cannot be bound or fails before its first row.
+  virtual Result<std::unique_ptr<ResultStream>> execute(const RequestContext& context,
+                                                        Statement statement) = 0;
+
+  /// The columns and parameter names a statement would have, without running it.
+  virtual Result<std::vector<Column>> describe(const RequestContext& context,
+                                               Statement statement) = 0;
+
+  /// Runs a statement with a small result to its end; ResourceExhausted past 100,000 rows.
+  Result<Rows> query_rows(const RequestContext& context, Statement statement);
+};
+
+}  // namespace lakehouse::engine
