@@ -1,0 +1,202 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "base/error.h"
+#include "base/request_context.h"
+#include "catalog/catalog.h"
+#include "engine/engine.h"
+#include "iceberg/schema.h"
+#include "storage/buckets.h"
+
+/// \file
+/// The one way rows and schema changes get into a table: INSERT, CREATE TABLE AS, ALTER and file
+/// ingest all end here. Each operation is one catalog commit.
+
+namespace lakehouse::query {
+
+/// A column as SQL or a request defines it.
+struct ColumnDefinition {
+  std::string name;
+  std::string type;  ///< DuckDB's name of it: "INTEGER", "STRUCT(a INTEGER)[]".
+  bool required = false;
+  std::optional<std::string> doc;
+  friend bool operator==(const ColumnDefinition&, const ColumnDefinition&) = default;
+};
+
+/// One field of a partition spec: PARTITIONED BY (day(at), bucket(16, id), region).
+struct PartitionDefinition {
+  std::string column;     ///< The source column; dotted for a struct's field.
+  std::string transform;  ///< As Iceberg spells it: "identity", "day", "bucket[16]", "truncate[4]".
+  std::string name;       ///< Empty: the customary one, such as "at_day".
+  friend bool operator==(const PartitionDefinition&, const PartitionDefinition&) = default;
+};
+
+/// What a new table is to be. Without columns, a CREATE TABLE AS takes those of its source.
+struct TableDefinition {
+  std::vector<ColumnDefinition> columns;
+  std::vector<PartitionDefinition> partition_by;
+  std::vector<std::pair<std::string, std::string>> properties;
+  std::string bucket;  ///< Empty: the primary one.
+};
+
+enum class WriteMode : std::uint8_t {
+  Append,   ///< The table exists; rows are added.
+  Replace,  ///< The table exists; its rows become these, in one commit.
+  Create,   ///< The table is made with these rows, in one commit. AlreadyExists if it is there.
+  /// CREATE OR REPLACE TABLE AS: made, or else its schema, partitioning and rows replaced in one
+  /// commit; older snapshots stay readable.
+  CreateOrReplace,
+};
+
+/// Runs in the transaction that swaps the table's pointer, so what it writes (a receipt, the
+/// fingerprint of an ingested file) is there exactly if the commit is. Not called when nothing is
+/// committed: a source without rows in mode Append.
+using CommitHook =
+    std::function<Status(metastore::Transaction&, const std::vector<catalog::LoadedTable>& after)>;
+
+// ALTER TABLE, one variant each. A path names a column, or a field in it: {"address", "street"}.
+
+struct AddColumn {
+  std::vector<std::string> parent;  ///< Empty for a top-level column; else the struct's path.
+  ColumnDefinition column;
+  bool if_not_exists = false;
+};
+struct DropColumn {
+  std::vector<std::string> path;
+  bool if_exists = false;
+};
+struct RenameColumn {
+  std::vector<std::string> path;
+  std::string new_name;
+};
+/// Only the promotions that Iceberg allows; else InvalidArgument that lists them.
+struct ChangeColumnType {
+  std::vector<std::string> path;
+  std::string type;  ///< DuckDB's name of it.
+};
+/// Refused if a row of the current snapshot may hold NULL there.
+struct SetNotNull {
+  std::vector<std::string> path;
+};
+struct DropNotNull {
+  std::vector<std::string> path;
+};
+struct SetColumnDoc {
+  std::vector<std::string> path;
+  std::optional<std::string> doc;
+};
+struct RenameTable {
+  std::string new_name;  ///< In the same namespace.
+};
+struct SetProperties {
+  std::vector<std::pair<std::string, std::string>> set;
+  std::vector<std::string> remove;
+};
+/// For rows written from now on.
+struct SetPartitioning {
+  std::vector<PartitionDefinition> partition_by;
+};
+using AlterAction =
+    std::variant<AddColumn, DropColumn, RenameColumn, ChangeColumnType, SetNotNull, DropNotNull,
+                 SetColumnDoc, RenameTable, SetProperties, SetPartitioning>;
+
+/// Rows for a table.
+struct AppendRequest {
+  catalog::TableIdentifier table;
+  /// A SELECT whose rows are to be written: SQL text, or a tree (`is_tree`, perhaps with
+  /// `around_tree`). Variables, parameters and `before` are passed through; `encoding` and
+  /// `rows_max` are ignored. Text must come from our own code, never from a request.
+  engine::Statement source;
+  /// The table's columns that the source's columns go to, in the source's order: exact names.
+  /// Empty: all of them in the schema's order. Columns not named become NULL.
+  std::vector<std::string> columns;
+  WriteMode mode = WriteMode::Append;
+  TableDefinition definition;  ///< For Create and CreateOrReplace.
+  /// Schema changes that the rows need, made in the same commit (Append and Replace): `columns`
+  /// and the casts see the table as it is afterwards.
+  std::vector<AlterAction> evolve;
+  std::vector<std::pair<std::string, std::string>> summary;  ///< Extra snapshot summary entries.
+  /// Called with the rows written before anything is committed; an error abandons the write.
+  std::function<Status(std::int64_t rows)> before_commit;
+  CommitHook also;
+};
+
+struct Appended {
+  std::optional<std::int64_t> snapshot_id;  ///< Nothing if there was no row to append.
+  std::int64_t rows = 0;
+  std::int64_t files = 0;
+  std::int64_t bytes = 0;
+  catalog::LoadedTable table;  ///< As it is after the commit.
+};
+
+enum class IfExists : std::uint8_t {
+  Fail,     ///< CREATE TABLE
+  Keep,     ///< CREATE TABLE IF NOT EXISTS
+  Replace,  ///< CREATE OR REPLACE TABLE
+};
+
+/// Writes tables. Engines write to staging only; what they wrote becomes the table's by a rename,
+/// made durable first, and visible by the commit.
+///
+/// A commit that loses a race is rebased on the winner and tried again a bounded number of times.
+/// An operation that fails leaves nothing behind, except where it fails with CommitStateUnknown:
+/// then the files stay. Thread-safe.
+class TableWriter {
+ public:
+  struct Options {
+    std::uint64_t file_size_bytes_target = 384ULL << 20U;
+    std::int64_t row_group_rows = 122'880;
+    int commit_attempts_max = 12;
+  };
+
+  TableWriter(catalog::Catalog& catalog, engine::Engine& engine, storage::Buckets& buckets)
+      : TableWriter(catalog, engine, buckets, Options()) {}
+  TableWriter(catalog::Catalog& catalog, engine::Engine& engine, storage::Buckets& buckets,
+              Options options)
+      : catalog_(catalog), engine_(engine), buckets_(buckets), options_(options) {}
+
+  /// Writes the source's rows. InvalidArgument, naming the column, if the columns do not fit, a
+  /// cell cannot be cast, or a required column would hold NULL; nothing is committed then.
+  Result<Appended> append(const RequestContext& context, AppendRequest request);
+
+  /// Makes an empty table. AlreadyExists, FailedPrecondition or NotFound as the catalog says.
+  Result<catalog::LoadedTable> create_table(const RequestContext& context,
+                                            const catalog::TableIdentifier& table,
+                                            const TableDefinition& definition, IfExists if_exists,
+                                            const CommitHook& also = {});
+
+  /// All actions in one commit; RenameTable must stand alone.
+  Result<catalog::LoadedTable> alter_table(const RequestContext& context,
+                                           const catalog::TableIdentifier& table,
+                                           const std::vector<AlterAction>& actions,
+                                           const CommitHook& also = {});
+
+  /// False if there was none and `if_exists` allows that. The files stay unless `purge`.
+  Result<bool> drop_table(const RequestContext& context, const catalog::TableIdentifier& table,
+                          bool if_exists, bool purge);
+
+  /// False if it was there and `if_not_exists` allows that. Parents must exist.
+  Result<bool> create_schema(const RequestContext& context,
+                             const std::vector<std::string>& name_space, bool if_not_exists);
+  /// With `cascade`, its tables go first.
+  Result<bool> drop_schema(const RequestContext& context,
+                           const std::vector<std::string>& name_space, bool if_exists,
+                           bool cascade);
+
+ private:
+  struct Staged;
+  catalog::Catalog& catalog_;
+  engine::Engine& engine_;
+  storage::Buckets& buckets_;
+  Options options_;
+};
+
+}  // namespace lakehouse::query
