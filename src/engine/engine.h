@@ -20,9 +20,9 @@ namespace lakehouse::engine {
 
 /// How a result's rows are encoded. The engine encodes, everybody else passes the bytes on.
 enum class Encoding : std::uint8_t {
-  Json,         ///< Rows as JSON arrays separated by commas and newlines, without the outer brackets.
-  Ndjson,       ///< One JSON object a line.
-  Csv,          ///< RFC 4180, with a header line.
+  Json,    ///< Rows as JSON arrays separated by commas and newlines, without the outer brackets.
+  Ndjson,  ///< One JSON object a line.
+  Csv,     ///< RFC 4180, with a header line.
   ArrowStream,  ///< The Arrow IPC stream format, schema and end-of-stream included.
 };
 
@@ -86,9 +86,10 @@ class ResultStream {
 
 /// What DuckDB's parser says of one statement.
 struct ParsedStatement {
-  std::string kind;          ///< "SELECT", "INSERT", "CREATE"... as DuckDB names statement types.
-  std::string text;          ///< The statement's own text, without the separator.
-  boost::json::value tree;   ///< json_serialize_sql's tree; null for kinds that it does not serialize.
+  std::string kind;  ///< "SELECT", "INSERT", "CREATE"... as DuckDB names statement types.
+  std::string text;  ///< The statement's own text, without the separator.
+  boost::json::value
+      tree;  ///< json_serialize_sql's tree; null for kinds that it does not serialize.
   std::string tree_problem;  ///< Why there is no tree for a SELECT.
 };
 
@@ -109,7 +110,8 @@ class Engine {
                                                      std::string_view sql) = 0;
 
   /// Starts a statement; the result's columns are known when this returns. InvalidArgument, with a
-  /// position where DuckDB gave one, for a statement that cannot be bound or fails before its first row.
+  /// position where DuckDB gave one, for a statement that cannot be bound or fails before its first
+  /// row.
   virtual Result<std::unique_ptr<ResultStream>> execute(const RequestContext& context,
                                                         Statement statement) = 0;
 

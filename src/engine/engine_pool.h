@@ -1,0 +1,84 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/error.h"
+#include "engine/engine.h"
+
+namespace lakehouse::engine {
+
+/// How an engine child is started and what it may use.
+struct EngineOptions {
+  /// Started as `<executable> <arguments>... --socket ...`; by default this program's own file.
+  std::filesystem::path executable = "/proc/self/exe";
+  std::vector<std::string> arguments = {"engine"};
+  /// Where the socket lies; made with mode 0700 if it is missing.
+  std::filesystem::path run_directory;
+  /// Where DuckDB spills; a folder of the child's own is made in it, and emptied at each start.
+  std::filesystem::path spill_directory;
+  std::uint64_t memory_limit_bytes = 0;  ///< 0: 60 % of the machine's memory.
+  unsigned threads = 0;                  ///< 0: as many as the machine has cores.
+  unsigned statements_max = 128;         ///< Running at once; more are ResourceExhausted.
+  /// How long a call waits for the child to come up when its own deadline is later.
+  std::chrono::milliseconds ready_wait_max{10'000};
+  /// Told each line that the child writes to its standard error, and each start and end of it.
+  /// Called from the supervisor's thread. Empty: lines go to this process's standard error.
+  std::function<void(std::string_view line)> on_log;
+};
+
+/// Counters since the start, for metrics.
+struct EngineMetrics {
+  bool ready = false;
+  std::uint64_t starts = 0;      ///< Of the child; the first is one.
+  std::uint64_t crashes = 0;     ///< Ends of the child that nobody asked for.
+  std::uint64_t statements = 0;  ///< Ever sent to it.
+  std::uint64_t running = 0;     ///< Now.
+  int pid = 0;                   ///< Of the child; 0 while none runs.
+};
+
+/// Starts one engine child, keeps it running, and runs statements in it.
+///
+/// Thread-safe. A child that ends by itself is started again, at once the first time and with
+/// growing pauses (up to 5 s) while it keeps failing; what ran in it fails with Unavailable. The
+/// child dies with this process. Streams given by `execute` must be destroyed before the pool.
+class EnginePool final : public Engine {
+ public:
+  /// Returns at once and starts the child beside; calls wait until it is ready. InvalidArgument if
+  /// the options cannot work, Unavailable if the run directory cannot be made.
+  static Result<std::unique_ptr<EnginePool>> start(EngineOptions options);
+  /// Stops as `stop` does, without a grace period.
+  ~EnginePool() override;
+
+  EnginePool(const EnginePool&) = delete;
+  EnginePool& operator=(const EnginePool&) = delete;
+
+  Result<std::vector<ParsedStatement>> parse(const RequestContext& context,
+                                             std::string_view sql) override;
+  Result<std::unique_ptr<ResultStream>> execute(const RequestContext& context,
+                                                Statement statement) override;
+  Result<std::vector<Column>> describe(const RequestContext& context, Statement statement) override;
+
+  /// Waits until the child answers; Unavailable or DeadlineExceeded if it does not.
+  Status wait_ready(const RequestContext& context);
+
+  [[nodiscard]] EngineMetrics metrics() const;
+
+  /// New calls are Unavailable from now on; running statements get `grace` to end, then the child
+  /// is stopped. Safe to call twice.
+  void stop(std::chrono::milliseconds grace = std::chrono::milliseconds(0));
+
+ private:
+  class Impl;
+  explicit EnginePool(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace lakehouse::engine
