@@ -1,0 +1,97 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "base/request_context.h"
+#include "iceberg/manifest.h"
+#include "iceberg/snapshot.h"
+#include "iceberg/table_metadata.h"
+#include "iceberg/table_requirement.h"
+#include "iceberg/table_update.h"
+#include "storage/buckets.h"
+
+namespace lakehouse::iceberg {
+
+/// What a new snapshot changes. Files are full locations inside the table.
+struct SnapshotChange {
+  std::vector<DataFile> added_data_files;
+  std::vector<DataFile> added_delete_files;     ///< Position or equality deletes, deletion vectors.
+  std::vector<std::string> removed_data_files;  ///< Locations of live data files.
+  std::vector<std::string> removed_delete_files;  ///< Locations of live delete files.
+  bool remove_all = false;  ///< Every live data and delete file goes, whatever there is by then.
+  /// Data files that must still be live when this is committed: what position deletes refer to.
+  std::vector<std::string> required_data_files;
+  /// "append", "overwrite", "delete", "replace". Empty: follows from what is added and removed.
+  std::string operation;
+  std::map<std::string, std::string> summary;  ///< Put into the snapshot's summary as well.
+};
+
+/// A snapshot that is written but not committed.
+struct ProducedSnapshot {
+  Snapshot snapshot;
+  std::vector<TableUpdate> updates;            ///< add-snapshot, set-snapshot-ref.
+  std::vector<TableRequirement> requirements;  ///< assert-table-uuid, assert-ref-snapshot-id.
+};
+
+/// Writes the manifests and the manifest list of one change to a table, again on each new base
+/// when a commit loses its race; the manifest of added files is written once and reused.
+///
+/// Not thread-safe. One object is one change, committed at most once.
+class SnapshotProducer {
+ public:
+  SnapshotProducer(const storage::Buckets& buckets, ManifestCache& cache, SnapshotChange change,
+                   std::string branch = "main");
+
+  static SnapshotChange append(std::vector<DataFile> data_files);
+  /// Removes files, adds others.
+  static SnapshotChange overwrite(std::vector<DataFile> added, std::vector<std::string> removed);
+  /// Replaces the table's whole content.
+  static SnapshotChange replace_all(std::vector<DataFile> added);
+  static SnapshotChange row_delta(std::vector<DataFile> added, std::vector<DataFile> deletes,
+                                  std::vector<std::string> required_data_files);
+
+  /// Writes the snapshot on top of `base`. Aborted if a file that is to be removed, or must be
+  /// there, is not live in it. InvalidArgument if an added file does not fit the table.
+  Result<ProducedSnapshot> produce(const RequestContext& context, const TableMetadata& base,
+                                   std::int64_t now_ms);
+
+  /// The metadata files that were written so far, by all attempts.
+  [[nodiscard]] const std::vector<std::string>& written() const { return written_; }
+
+  /// After a commit that took effect: removes what earlier attempts wrote and the snapshot does not
+  /// use. Best effort.
+  void clean_up_after_commit(const RequestContext& context, const ProducedSnapshot& committed);
+
+  /// After a commit that certainly did not take effect: removes all that was written. Best effort.
+  /// Never after CommitStateUnknown.
+  void clean_up_after_failure(const RequestContext& context);
+
+ private:
+  struct Attempt;
+  struct AddedManifest {
+    std::int32_t spec_id = 0;
+    ManifestContent content = ManifestContent::Data;
+    int format_version = 0;
+    ManifestFile file;
+  };
+
+  const storage::Buckets& buckets_;
+  ManifestCache& cache_;
+  SnapshotChange change_;
+  std::string branch_;
+  std::string commit_uuid_;
+  std::int64_t snapshot_id_ = 0;
+  int attempt_ = 0;
+  std::size_t manifest_count_ = 0;
+  std::vector<AddedManifest> added_manifests_;
+  std::map<std::int64_t, std::vector<std::string>> used_;
+  std::vector<std::string> written_;
+};
+
+}  // namespace lakehouse::iceberg
