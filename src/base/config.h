@@ -1,0 +1,143 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/error.h"
+
+namespace lakehouse {
+
+/// A size in bytes, so that the table of settings can tell it from a count.
+struct ByteSize {
+  std::uint64_t bytes = 0;
+  friend bool operator==(const ByteSize&, const ByteSize&) = default;
+};
+
+/// One [[storage.buckets]] table.
+struct BucketSettings {
+  std::string name;
+  std::string type = "local";
+  std::string location;  ///< A folder; relative ones are below `server.data`.
+  friend bool operator==(const BucketSettings&, const BucketSettings&) = default;
+};
+
+/// Every setting, with its default. What each means is said once, in the table in config.cc, from
+/// which docs/configuration.md, the environment variables and `lakehouse config` are made.
+struct Config {
+  struct Server {
+    std::string listen = "127.0.0.1:3100";
+    std::string data = "./lakehouse-data";
+    bool insecure = false;
+    std::vector<std::string> host_names;
+    std::string tls_cert;
+    std::string tls_key;
+    std::string log_format = "text";
+    std::string log_level = "info";
+    std::int64_t connections_max = 1000;
+    ByteSize header_bytes_max{std::uint64_t{64} << 10U};
+    ByteSize body_bytes_max{std::uint64_t{64} << 30U};
+    std::chrono::milliseconds header_timeout{10'000};
+    std::chrono::milliseconds body_timeout{30'000};
+    std::chrono::milliseconds idle_timeout{75'000};
+    std::chrono::milliseconds request_timeout{3'600'000};
+    std::chrono::milliseconds shutdown_grace{10'000};
+    std::int64_t door_threads = 2;
+    std::int64_t storage_threads = 8;
+    std::int64_t engine_wait_threads = 16;
+    std::int64_t job_threads = 2;
+    std::int64_t queue_max = 256;
+    friend bool operator==(const Server&, const Server&) = default;
+  } server;
+  struct Metastore {
+    std::string url = "sqlite";
+    friend bool operator==(const Metastore&, const Metastore&) = default;
+  } metastore;
+  struct Storage {
+    std::vector<BucketSettings> buckets;  ///< Never empty once loaded: the first is the primary.
+    friend bool operator==(const Storage&, const Storage&) = default;
+  } storage;
+  struct Engine {
+    ByteSize memory_limit;  ///< 0: 60 % of the machine's memory.
+    std::int64_t threads = 0;
+    std::int64_t statements_max = 128;
+    friend bool operator==(const Engine&, const Engine&) = default;
+  } engine;
+  struct Query {
+    std::chrono::milliseconds timeout{300'000};
+    std::int64_t row_limit = 0;
+    friend bool operator==(const Query&, const Query&) = default;
+  } query;
+  friend bool operator==(const Config&, const Config&) = default;
+};
+
+/// Where a setting's value came from.
+enum class SettingSource : std::uint8_t { Default, File, Environment, CommandLine };
+std::string_view to_string(SettingSource source);
+
+/// One line of the table, as others see it.
+struct SettingInfo {
+  std::string key;   ///< "server.listen"
+  std::string type;  ///< "text", "whole number", "true or false", "duration", "size", "list"
+  std::string default_text;  ///< As in TOML: "\"127.0.0.1:3100\"", "30s".
+  std::string environment;   ///< "LAKEHOUSE_SERVER_LISTEN"
+  std::string description;
+};
+[[nodiscard]] std::vector<SettingInfo> settings();
+
+/// What a configuration is made from; each later one wins over those before it.
+struct ConfigSources {
+  /// The TOML file. With `file_must_exist` unset (the default ./lakehouse.toml) it may be missing.
+  std::string file;
+  bool file_must_exist = false;
+  /// Looks an environment variable up; nothing if it is not set. Empty: the process's own.
+  std::function<std::optional<std::string>(const std::string& name)> environment;
+  /// The process's variables that begin with LAKEHOUSE_, to refuse misspelt ones; may be empty.
+  std::vector<std::string> environment_names;
+  /// "server.listen" and its text, from the command line.
+  std::vector<std::pair<std::string, std::string>> command_line;
+};
+
+struct LoadedConfig {
+  Config config;
+  std::string file;                                            ///< Empty if none was read.
+  std::vector<std::pair<std::string, SettingSource>> sources;  ///< Of each key, in table order.
+};
+
+/// InvalidArgument for what cannot be: an unknown key (with the nearest known ones), a value of
+/// another type or out of range; each names the file and line, the variable or the option.
+/// NotFound for a missing file that must exist.
+Result<LoadedConfig> load_config(const ConfigSources& sources);
+
+/// The same from text, for tests and `config check`; `name` is what messages call it.
+Result<LoadedConfig> load_config_text(std::string_view toml, std::string name,
+                                      const ConfigSources& rest = {});
+
+/// The configuration in force as TOML, each line with where its value came from. Holds no secrets:
+/// no setting does, they refer to them by name.
+[[nodiscard]] std::string show(const LoadedConfig& loaded);
+
+/// docs/configuration.md.
+[[nodiscard]] std::string configuration_markdown();
+
+/// "HOST:PORT" or "[V6]:PORT" taken apart. InvalidArgument if it is neither.
+struct ListenAddress {
+  std::string host;
+  std::uint16_t port = 0;
+};
+Result<ListenAddress> parse_listen(std::string_view text);
+
+/// "300ms", "30s", "5m", "1h"; a bare number is seconds.
+Result<std::chrono::milliseconds> parse_duration(std::string_view text);
+std::string format_duration(std::chrono::milliseconds duration);
+/// "512", "64KiB", "16MB", "2GiB".
+Result<ByteSize> parse_bytes(std::string_view text);
+std::string format_bytes(ByteSize size);
+
+}  // namespace lakehouse
