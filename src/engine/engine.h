@@ -52,6 +52,9 @@ struct Statement {
   std::vector<Variable> variables;
   /// Statements run before, on the same connection, such as CREATE TEMP TABLE; results dropped.
   std::vector<std::string> before;
+  /// Statements run after, on the same connection, once the statement itself has ended well, and
+  /// before the end is reported: such as a COPY of what store_rejects collected. Results dropped.
+  std::vector<std::string> after;
   Encoding encoding = Encoding::Json;
   std::optional<std::uint64_t> rows_max;  ///< Rows after that are cut, and the end says so.
 };
