@@ -13,6 +13,7 @@
 #include "base/request_context.h"
 #include "catalog/catalog.h"
 #include "engine/engine.h"
+#include "iceberg/manifest.h"
 #include "iceberg/schema.h"
 #include "storage/buckets.h"
 
@@ -115,6 +116,11 @@ struct AppendRequest {
   /// `around_tree`). Variables, parameters and `before` are passed through; `encoding` and
   /// `rows_max` are ignored. Text must come from our own code, never from a request.
   engine::Statement source;
+  /// The source's columns if they are known: saves asking the engine.
+  std::vector<engine::Column> source_columns;
+  /// What the source reads, if known: below a few times the file size, all rows go into one file
+  /// in the source's order.
+  std::optional<std::uint64_t> source_bytes;
   /// The table's columns that the source's columns go to, in the source's order: exact names.
   /// Empty: all of them in the schema's order. Columns not named become NULL.
   std::vector<std::string> columns;
@@ -154,14 +160,19 @@ class TableWriter {
   struct Options {
     std::uint64_t file_size_bytes_target = 384ULL << 20U;
     std::int64_t row_group_rows = 122'880;
-    int commit_attempts_max = 12;
+    int commit_tries_max = 20;  ///< Of one write whose commits lose their races.
   };
 
-  TableWriter(catalog::Catalog& catalog, engine::Engine& engine, storage::Buckets& buckets)
-      : TableWriter(catalog, engine, buckets, Options()) {}
-  TableWriter(catalog::Catalog& catalog, engine::Engine& engine, storage::Buckets& buckets,
-              Options options)
-      : catalog_(catalog), engine_(engine), buckets_(buckets), options_(options) {}
+  TableWriter(catalog::Catalog& catalog, engine::Engine& engine, const storage::Buckets& buckets,
+              iceberg::ManifestCache& manifests)
+      : TableWriter(catalog, engine, buckets, manifests, Options()) {}
+  TableWriter(catalog::Catalog& catalog, engine::Engine& engine, const storage::Buckets& buckets,
+              iceberg::ManifestCache& manifests, Options options)
+      : catalog_(catalog),
+        engine_(engine),
+        buckets_(buckets),
+        manifests_(manifests),
+        options_(options) {}
 
   /// Writes the source's rows. InvalidArgument, naming the column, if the columns do not fit, a
   /// cell cannot be cast, or a required column would hold NULL; nothing is committed then.
@@ -192,10 +203,27 @@ class TableWriter {
                            bool cascade);
 
  private:
-  struct Staged;
+  struct Job;
+
+  Result<Appended> append_once(const RequestContext& context, const AppendRequest& request,
+                               bool* start_over);
+  Status load_shape(const RequestContext& context, const AppendRequest& request, Job* job);
+  Status write_files(const RequestContext& context, const AppendRequest& request, Job* job);
+  Status adopt_files(const RequestContext& context, Job* job);
+  Result<Appended> commit(const RequestContext& context, const AppendRequest& request, Job* job);
+  Result<catalog::LoadedTable> try_commit(const RequestContext& context,
+                                          const AppendRequest& request, Job* job);
+  Result<catalog::LoadedTable> replace_empty(const RequestContext& context,
+                                             const catalog::TableIdentifier& table,
+                                             const TableDefinition& definition,
+                                             const CommitHook& also);
+  Status check_no_nulls(const RequestContext& context, const iceberg::TableMetadata& metadata,
+                        const std::vector<AlterAction>& actions);
+
   catalog::Catalog& catalog_;
   engine::Engine& engine_;
-  storage::Buckets& buckets_;
+  const storage::Buckets& buckets_;
+  iceberg::ManifestCache& manifests_;
   Options options_;
 };
 
