@@ -30,7 +30,11 @@ struct ResolvedLocation {
 /// Thread-safe: immutable after `open`. The first bucket is the primary one.
 class Buckets {
  public:
+  /// InvalidArgument if there is none, if two have one name, or if one lies within another.
   static Result<std::unique_ptr<Buckets>> open(const std::vector<BucketConfig>& configs);
+  /// The same over stores that were made elsewhere, one for each configuration: for tests.
+  static Result<std::unique_ptr<Buckets>> over(const std::vector<BucketConfig>& configs,
+                                               std::vector<std::unique_ptr<ObjectStore>> stores);
 
   /// NotFound, with the names there are.
   [[nodiscard]] Result<ObjectStore*> find(std::string_view bucket) const;
@@ -51,6 +55,8 @@ class Buckets {
   Status remove(const RequestContext& context, std::string_view location) const;
 
  private:
+  Buckets() = default;
+
   struct Bucket {
     BucketConfig config;
     std::unique_ptr<ObjectStore> store;

@@ -35,10 +35,10 @@ class ObjectReader {
 /// One bucket, or one folder that plays a bucket: immutable byte strings under flat keys.
 /// The operations carry S3's names. How the backends differ: storage/README.md.
 ///
-/// Keys are UTF-8, 1 to 1024 bytes, relative, without empty, "." or ".." segments: anything else is
-/// InvalidArgument. A write is durable and visible to every reader when its call returns, and whole
-/// or not at all. Any operation may also fail with Unavailable, PermissionDenied, Cancelled or
-/// DeadlineExceeded.
+/// Keys are UTF-8, 1 to 1024 bytes, relative, without empty, "." or ".." segments and without
+/// control characters: anything else is InvalidArgument. A write is durable and visible to every
+/// reader when its call returns, and whole or not at all. Any operation may also fail with
+/// Unavailable, PermissionDenied, Cancelled or DeadlineExceeded.
 ///
 /// Thread-safe. Calls block, and may come from any thread except an event loop's.
 class ObjectStore {
@@ -80,8 +80,17 @@ class ObjectStore {
   virtual Status adopt_file(const RequestContext& context, const std::string& path,
                             std::string_view key) = 0;
 
+  /// Makes what programs need that write below `prefix` by themselves: its folders, in a store that
+  /// has folders; nothing elsewhere.
+  virtual Status make_folder(const RequestContext& context, std::string_view prefix) = 0;
+  /// Removes the empty folders below `prefix`, and it too if it is empty then. Objects stay.
+  virtual Status remove_empty_folders(const RequestContext& context, std::string_view prefix) = 0;
+
   /// The path of the object as a file of this machine, for a store that is one; else nothing.
   [[nodiscard]] virtual std::optional<std::string> local_path(std::string_view key) const = 0;
 };
+
+/// InvalidArgument unless `key` may name an object: what every store asks first.
+Status check_key(std::string_view key);
 
 }  // namespace lakehouse::storage
