@@ -19,9 +19,29 @@
 namespace lakehouse::iceberg {
 
 enum class TypeKind : std::uint8_t {
-  Boolean, Int, Long, Float, Double, Decimal, Date, Time, Timestamp, Timestamptz, TimestampNs,
-  TimestamptzNs, String, Uuid, Fixed, Binary, Unknown, Variant, Geometry, Geography,
-  Struct, List, Map
+  Boolean,
+  Int,
+  Long,
+  Float,
+  Double,
+  Decimal,
+  Date,
+  Time,
+  Timestamp,
+  Timestamptz,
+  TimestampNs,
+  TimestamptzNs,
+  String,
+  Uuid,
+  Fixed,
+  Binary,
+  Unknown,
+  Variant,
+  Geometry,
+  Geography,
+  Struct,
+  List,
+  Map
 };
 
 struct Type;
@@ -41,11 +61,11 @@ struct NestedField {
 
 struct Type {
   TypeKind kind = TypeKind::Unknown;
-  std::int32_t precision = 0;      ///< Decimal.
-  std::int32_t scale = 0;          ///< Decimal.
-  std::int32_t length = 0;         ///< Fixed, in bytes.
-  std::string parameters;          ///< Geometry and geography: what stands in the brackets.
-  std::vector<NestedField> fields; ///< Struct: its fields. List: "element". Map: "key", "value".
+  std::int32_t precision = 0;       ///< Decimal.
+  std::int32_t scale = 0;           ///< Decimal.
+  std::int32_t length = 0;          ///< Fixed, in bytes.
+  std::string parameters;           ///< Geometry and geography: what stands in the brackets.
+  std::vector<NestedField> fields;  ///< Struct: its fields. List: "element". Map: "key", "value".
   boost::json::object unknown;
 };
 
