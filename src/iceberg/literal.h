@@ -86,7 +86,7 @@ Status check_json_value(const Type& type, const boost::json::value& json);
 Result<Literal> literal_from_text(const Type& type, std::string_view duckdb_text);
 /// What DuckDB prints for the value, as above.
 std::string literal_to_text(const Literal& literal);
-/// The value as a DuckDB SQL expression of its own type: DATE '2024-01-31', 5::BIGINT.
+/// The value as a DuckDB SQL expression of its own type: CAST('2024-01-31' AS DATE).
 std::string literal_to_sql(const Literal& literal);
 
 /// Iceberg's default metrics mode, truncate(16): how many code points of a string, or bytes of a
