@@ -1,8 +1,10 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <utility>
@@ -203,20 +205,27 @@ class TableWriter {
                            bool cascade);
 
  private:
+  /// One write on its way from rows to a commit.
   struct Job;
 
   Result<Appended> append_once(const RequestContext& context, const AppendRequest& request,
                                bool* start_over);
-  Status load_shape(const RequestContext& context, const AppendRequest& request, Job* job);
+  Status plan(const RequestContext& context, const AppendRequest& request, Job* job);
+  Status plan_create(const RequestContext& context, const AppendRequest& request, Job* job);
+  Status plan_change(const AppendRequest& request, Job* job);
   Status write_files(const RequestContext& context, const AppendRequest& request, Job* job);
   Status adopt_files(const RequestContext& context, Job* job);
   Result<Appended> commit(const RequestContext& context, const AppendRequest& request, Job* job);
-  Result<catalog::LoadedTable> try_commit(const RequestContext& context,
-                                          const AppendRequest& request, Job* job);
-  Result<catalog::LoadedTable> replace_empty(const RequestContext& context,
-                                             const catalog::TableIdentifier& table,
-                                             const TableDefinition& definition,
-                                             const CommitHook& also);
+  Result<catalog::LoadedTable> commit_once(const RequestContext& context,
+                                           const AppendRequest& request, Job* job);
+  Status rebase(const RequestContext& context, const AppendRequest& request, Job* job);
+  void undo(const RequestContext& context, Job* job);
+  Result<std::unique_lock<std::timed_mutex>> lock_commits(const RequestContext& context,
+                                                          const Job& job);
+  Result<catalog::LoadedTable> replace_by_empty(const RequestContext& context,
+                                                const catalog::TableIdentifier& table,
+                                                const TableDefinition& definition,
+                                                const CommitHook& also);
   Status check_no_nulls(const RequestContext& context, const iceberg::TableMetadata& metadata,
                         const std::vector<AlterAction>& actions);
 
@@ -225,6 +234,9 @@ class TableWriter {
   const storage::Buckets& buckets_;
   iceberg::ManifestCache& manifests_;
   Options options_;
+  /// Our own writers take turns at a table's commit (by its UUID's hash), so that only other
+  /// clients' commits are ever lost to.
+  std::array<std::timed_mutex, 64> commit_locks_;
 };
 
 }  // namespace lakehouse::query

@@ -1,0 +1,48 @@
+#include "query/staging.h"
+
+#include <filesystem>
+#include <optional>
+#include <system_error>
+
+#include "base/id.h"
+
+namespace lakehouse::query {
+
+Result<StagingFolder> StagingFolder::make(const storage::Buckets& buckets,
+                                          const std::string& bucket) {
+  LH_ASSIGN_OR_RETURN(storage::ObjectStore * store, buckets.find(bucket));
+  const std::optional<std::string> path = store->local_path("_staging/" + new_uuid());
+  if (!path) {
+    return fail(ErrorCode::Unimplemented, "bucket " + bucket + " is no folder of this machine",
+                "Writing to it needs a local staging folder, which this version lacks.");
+  }
+  std::error_code problem;
+  std::filesystem::create_directories(*path, problem);
+  if (problem) {
+    return fail(ErrorCode::Unavailable,
+                "cannot make the staging folder " + *path + ": " + problem.message());
+  }
+  return StagingFolder(*path);
+}
+
+void StagingFolder::remove() noexcept {
+  if (!path_.empty()) {
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
+  }
+}
+
+void remove_stale_staging(const storage::Buckets& buckets) {
+  for (const storage::BucketConfig& bucket : buckets.list()) {
+    const Result<storage::ObjectStore*> store = buckets.find(bucket.name);
+    if (!store) {
+      continue;
+    }
+    if (const std::optional<std::string> path = (*store)->local_path("_staging")) {
+      std::error_code ignored;
+      std::filesystem::remove_all(*path, ignored);
+    }
+  }
+}
+
+}  // namespace lakehouse::query

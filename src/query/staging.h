@@ -1,0 +1,42 @@
+#pragma once
+
+#include <string>
+#include <utility>
+
+#include "base/error.h"
+#include "base/request_context.h"
+#include "storage/buckets.h"
+
+namespace lakehouse::query {
+
+/// A folder of its own below `_staging/` of a bucket, as a path of this machine: what engines write
+/// to before it becomes a table's. Removed with all that is still in it when this goes. Moves.
+class StagingFolder {
+ public:
+  /// Unimplemented if the bucket is no folder of this machine.
+  static Result<StagingFolder> make(const storage::Buckets& buckets, const std::string& bucket);
+  ~StagingFolder() { remove(); }
+  StagingFolder(StagingFolder&& other) noexcept : path_(std::exchange(other.path_, {})) {}
+  StagingFolder& operator=(StagingFolder&& other) noexcept {
+    if (this != &other) {
+      remove();
+      path_ = std::exchange(other.path_, {});
+    }
+    return *this;
+  }
+
+  /// Absolute, without a slash at its end.
+  [[nodiscard]] const std::string& path() const { return path_; }
+
+ private:
+  explicit StagingFolder(std::string path) : path_(std::move(path)) {}
+  void remove() noexcept;
+
+  std::string path_;
+};
+
+/// Removes what writers of an earlier run of this server left in staging: before any starts.
+/// Best effort.
+void remove_stale_staging(const storage::Buckets& buckets);
+
+}  // namespace lakehouse::query
