@@ -61,19 +61,22 @@ Result<std::string> transformed(const Transform& transform, const std::string& c
                   fmt::format("rows cannot be partitioned by {}", to_string(transform)));
   }
   const std::int32_t width = transform.parameter;
-  switch (type.kind) {
-    case TypeKind::Int:
-    case TypeKind::Long: return fmt::format("({0} - ((({0} % {1}) + {1}) % {1}))", column, width);
-    case TypeKind::Decimal:
-      // The width is in units of the last digit.
-      return fmt::format("({0} - ((({0} % {1}) + {1}) % {1}))::{2}", column,
-                         iceberg::decimal_to_string(width, type.scale), duckdb_type(type));
-    case TypeKind::String: return fmt::format("left({}, {})", column, width);
-    case TypeKind::Binary: return fmt::format("unhex(left(hex({}), {}))", column, 2 * width);
-    default:
-      return fail(ErrorCode::Unimplemented,
-                  fmt::format("{} of {} cannot be written", to_string(transform), to_string(type)));
+  if (type.kind == TypeKind::Int || type.kind == TypeKind::Long) {
+    return fmt::format("({0} - ((({0} % {1}) + {1}) % {1}))", column, width);
   }
+  if (type.kind == TypeKind::Decimal) {
+    // The width is in units of the last digit.
+    return fmt::format("CAST({0} - ((({0} % {1}) + {1}) % {1}) AS {2})", column,
+                       iceberg::decimal_to_string(width, type.scale), duckdb_type(type));
+  }
+  if (type.kind == TypeKind::String) {
+    return fmt::format("left({}, {})", column, width);
+  }
+  if (type.kind == TypeKind::Binary) {
+    return fmt::format("unhex(left(hex({}), {}))", column, 2 * width);
+  }
+  return fail(ErrorCode::Unimplemented,
+              fmt::format("{} of {} cannot be written", to_string(transform), to_string(type)));
 }
 
 /// A column, or a struct's field, as SQL.

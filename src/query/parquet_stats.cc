@@ -7,6 +7,7 @@
 #include <utility>
 
 #include <boost/json/object.hpp>
+#include <boost/json/serialize.hpp>
 #include <fmt/format.h>
 
 #include "iceberg/literal.h"
@@ -125,38 +126,33 @@ Leaf find_leaf(const iceberg::Schema& schema, const std::vector<std::string>& pa
   return leaf;
 }
 
-/// What the statistics of COPY hold, which differs from a cast to VARCHAR in these.
-std::optional<Literal> read_bound(const iceberg::Type& type, const std::string& text) {
-  switch (type.kind) {
-    case TypeKind::Boolean: return Literal::of_bool(text == "1" || text == "true");
-    case TypeKind::Binary:
-    case TypeKind::Fixed: {
-      std::string bytes;
-      for (std::size_t i = 0; i + 1 < text.size(); i += 2) {
-        unsigned byte = 0;
-        const char* begin = text.data() + i;
-        if (std::from_chars(begin, begin + 2, byte, 16).ptr != begin + 2) {
-          return std::nullopt;
-        }
-        bytes += static_cast<char>(byte);
-      }
-      return text.size() % 2 == 0 ? std::optional(Literal::of_binary(std::move(bytes)))
-                                  : std::nullopt;
+std::optional<std::string> from_hex(std::string_view text) {
+  std::string bytes;
+  for (std::size_t i = 0; i + 1 < text.size(); i += 2) {
+    unsigned byte = 0;
+    const char* begin = text.data() + i;
+    if (std::from_chars(begin, begin + 2, byte, 16).ptr != begin + 2) {
+      return std::nullopt;
     }
-    case TypeKind::Unknown:
-    case TypeKind::Variant:
-    case TypeKind::Geometry:
-    case TypeKind::Geography: return std::nullopt;
-    default: break;
+    bytes += static_cast<char>(byte);
   }
-  Result<Literal> read = iceberg::literal_from_text(type, text);
-  if (!read) {
-    return std::nullopt;
-  }
-  // A bound must hold for both zeros, which DuckDB takes for equal.
-  return *std::move(read);
+  return text.size() % 2 == 0 ? std::optional(std::move(bytes)) : std::nullopt;
 }
 
+/// What the statistics of COPY hold, which differs from a cast to VARCHAR in these.
+std::optional<Literal> read_bound(const iceberg::Type& type, const std::string& text) {
+  if (type.kind == TypeKind::Boolean) {
+    return Literal::of_bool(text == "1" || text == "true");
+  }
+  if (type.kind == TypeKind::Binary) {
+    std::optional<std::string> bytes = from_hex(text);
+    return bytes ? std::optional(Literal::of_binary(*std::move(bytes))) : std::nullopt;
+  }
+  Result<Literal> read = iceberg::literal_from_text(type, text);
+  return read ? std::optional(*std::move(read)) : std::nullopt;
+}
+
+/// A bound must hold for both zeros, which DuckDB takes for equal.
 Literal with_zero(Literal bound, bool lower) {
   if (bound.kind == TypeKind::Float && bound.as_float() == 0.0F) {
     bound.value = lower ? -0.0F : 0.0F;
