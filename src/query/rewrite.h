@@ -1,0 +1,67 @@
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include <boost/json/object.hpp>
+#include <boost/json/value.hpp>
+
+#include "base/error.h"
+
+/// \file
+/// The one place that looks into a SELECT. It walks DuckDB's tree by an allow-list of node kinds,
+/// members and functions, and finds every table that must be replaced before the engine sees it.
+
+namespace lakehouse::query {
+
+/// AT (VERSION => ...) or AT (TIMESTAMP => ...).
+struct AtClause {
+  std::variant<std::int64_t, std::string> value;  ///< A snapshot id, a ref's name or a timestamp.
+  bool is_timestamp = false;                      ///< Then `value` is its text.
+  friend bool operator==(const AtClause&, const AtClause&) = default;
+};
+
+/// A table that the statement reads, outside of CTEs' names.
+struct TableReference {
+  boost::json::object* node = nullptr;  ///< In the tree; replaced by `replace_table`.
+  std::vector<std::string> parts;       ///< [catalog.][schema.]table, as written.
+  std::string alias;                    ///< What columns are qualified by.
+  std::optional<AtClause> at;
+  std::optional<std::size_t> position;
+  [[nodiscard]] std::string dotted() const;
+};
+
+/// SHOW TABLES and its kin, which the server answers from the catalog.
+struct ShowReference {
+  boost::json::object* node = nullptr;
+  std::string what;                     ///< "tables", "all tables", "schemas", "databases".
+  std::vector<std::string> name_space;  ///< SHOW TABLES FROM x: as written; else empty.
+};
+
+/// What the walk found. The pointers are good as long as the tree is neither moved nor changed
+/// elsewhere.
+struct Analysis {
+  std::vector<TableReference> tables;
+  std::vector<ShowReference> shows;
+};
+
+/// Checks a tree that json_serialize_sql gave (the whole document, with one statement) and makes
+/// column references that name a schema or a catalog fit for `replace_table`. InvalidArgument, with
+/// the position, for a function, a node or a member that is not on the allow-lists, by name.
+Result<Analysis> analyse(boost::json::object& document);
+
+/// Puts a subquery over `source`, a query node, in the table's place. Alias, column aliases and
+/// sample clause stay.
+void replace_table(const TableReference& table, boost::json::object source);
+void replace_show(const ShowReference& show, boost::json::object source);
+
+/// Where in the statement an engine's error points to: the first column, function or table in the
+/// (unrewritten) tree that carries the name that the message quotes first.
+std::optional<std::size_t> find_position(const boost::json::value& document,
+                                         std::string_view message);
+
+}  // namespace lakehouse::query
