@@ -28,11 +28,13 @@ using Row = std::vector<Value>;
 class Transaction {
  public:
   virtual ~Transaction() = default;
-  virtual Result<std::vector<Row>> query(std::string_view sql, std::span<const Value> parameters) = 0;
+  virtual Result<std::vector<Row>> query(std::string_view sql,
+                                         std::span<const Value> parameters) = 0;
   /// Rows changed. AlreadyExists if a unique key forbids it.
   virtual Result<std::int64_t> execute(std::string_view sql, std::span<const Value> parameters) = 0;
 
-  Result<std::vector<Row>> query(std::string_view sql, std::initializer_list<Value> parameters = {}) {
+  Result<std::vector<Row>> query(std::string_view sql,
+                                 std::initializer_list<Value> parameters = {}) {
     return query(sql, std::span(parameters.begin(), parameters.size()));
   }
   Result<std::int64_t> execute(std::string_view sql, std::initializer_list<Value> parameters = {}) {

@@ -1,0 +1,69 @@
+#include "metastore/migrations.h"
+
+#include <array>
+
+namespace lakehouse::metastore {
+namespace {
+
+// A namespace's path is its levels, joined by U+001F, which no level may contain; the root's is "".
+constexpr std::array<std::string_view, 11> kVersion1 = {
+    R"(CREATE TABLE settings (
+         name TEXT NOT NULL PRIMARY KEY,
+         value TEXT NOT NULL))",
+    R"(CREATE TABLE namespaces (
+         path TEXT NOT NULL PRIMARY KEY,
+         parent TEXT NOT NULL,
+         created_at_ms BIGINT NOT NULL))",
+    "CREATE INDEX namespaces_by_parent ON namespaces (parent, path)",
+    R"(CREATE TABLE namespace_properties (
+         namespace TEXT NOT NULL REFERENCES namespaces (path) ON DELETE CASCADE,
+         name TEXT NOT NULL,
+         value TEXT NOT NULL,
+         PRIMARY KEY (namespace, name)))",
+    R"(CREATE TABLE tables (
+         namespace TEXT NOT NULL REFERENCES namespaces (path),
+         name TEXT NOT NULL,
+         uuid TEXT NOT NULL,
+         metadata_location TEXT NOT NULL,
+         location TEXT NOT NULL,
+         created_at_ms BIGINT NOT NULL,
+         updated_at_ms BIGINT NOT NULL,
+         PRIMARY KEY (namespace, name)))",
+    "CREATE UNIQUE INDEX tables_by_uuid ON tables (uuid)",
+    // Locations whose files are to be deleted: the pointer is gone, the deleting may be unfinished.
+    R"(CREATE TABLE purges (
+         location TEXT NOT NULL PRIMARY KEY,
+         requested_at_ms BIGINT NOT NULL))",
+    R"(CREATE TABLE receipts (
+         principal TEXT NOT NULL,
+         key TEXT NOT NULL,
+         fingerprint TEXT NOT NULL,
+         status BIGINT NOT NULL,
+         body TEXT NOT NULL,
+         created_at_ms BIGINT NOT NULL,
+         PRIMARY KEY (principal, key)))",
+    "CREATE INDEX receipts_by_time ON receipts (created_at_ms)",
+    // By the table's UUID and not its name: what a table holds stays known when it is renamed.
+    R"(CREATE TABLE ingested_files (
+         table_uuid TEXT NOT NULL,
+         sha256 TEXT NOT NULL,
+         snapshot_id BIGINT NOT NULL,
+         row_count BIGINT NOT NULL,
+         bad_row_count BIGINT NOT NULL,
+         file_name TEXT NOT NULL,
+         ingested_at_ms BIGINT NOT NULL,
+         PRIMARY KEY (table_uuid, sha256)))",
+    "INSERT INTO settings (name, value) VALUES ('schema_version', '1')",
+};
+
+constexpr std::array<Migration, 1> kMigrations = {
+    Migration{.version = 1, .statements = kVersion1},
+};
+
+}  // namespace
+
+std::span<const Migration> migrations() {
+  return kMigrations;
+}
+
+}  // namespace lakehouse::metastore
