@@ -15,8 +15,10 @@ from harness import BINARY, Server  # noqa: E402, F401
 def sample_files():
     """The staffing sample's files by table, made if they are not there yet."""
     folder = ROOT / "build" / "staffing"
-    if not any(folder.glob("*.csv")):
-        subprocess.run([ROOT / "examples" / "staffing" / "generate", folder], check=True)
+    if not (folder / "email_log.parquet").exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        subprocess.run([BINARY, "engine", "--run-sql", ROOT / "examples" / "staffing" / "generate.sql", "--in", folder],
+                       check=True)
     return {path.name.split(".")[0]: path for path in folder.iterdir() if path.is_file()
             and path.suffix in (".csv", ".ndjson", ".parquet")}
 

@@ -13,16 +13,16 @@ from common import Server, interleaved, sample_files, seconds, upload
 
 QUERIES = {
     "count": "SELECT count(*) FROM timesheets",
-    "filter": "SELECT count(*), sum(hours) FROM timesheets WHERE hours > 8 AND work_date >= DATE '2024-06-01'",
-    "group": "SELECT approved, count(*), avg(hours), max(hours) FROM timesheets GROUP BY approved ORDER BY 1",
-    "months": "SELECT date_trunc('month', work_date) AS m, sum(hours) FROM timesheets GROUP BY m ORDER BY m",
+    "filter": "SELECT count(*), sum(hours_regular) FROM timesheets WHERE hours_overtime > 4 AND week_start >= DATE '2025-01-01'",
+    "group": "SELECT status, count(*), avg(hours_regular), max(hours_overtime) FROM timesheets GROUP BY status ORDER BY 1",
+    "months": "SELECT date_trunc('month', week_start) AS m, sum(hours_regular) FROM timesheets GROUP BY m ORDER BY m",
     "join": "SELECT c.industry, count(*) FROM placements p JOIN clients c USING (client_id) GROUP BY 1 ORDER BY 2 DESC, 1",
-    "revenue": "SELECT c.name, sum(t.hours * (p.bill_rate - p.pay_rate)) AS margin FROM timesheets t JOIN placements p USING (placement_id) "
-               "JOIN clients c USING (client_id) GROUP BY 1 ORDER BY margin DESC, 1 LIMIT 10",
+    "margin": "SELECT c.name, sum(t.hours_regular * (p.bill_rate - p.pay_rate)) AS margin FROM timesheets t "
+              "JOIN placements p USING (placement_id) JOIN clients c USING (client_id) GROUP BY 1 ORDER BY margin DESC, 1 LIMIT 10",
     "distinct": "SELECT count(DISTINCT candidate_id) FROM call_log",
-    "like": "SELECT count(*) FROM candidates WHERE resume ILIKE '%kubernetes%'",
-    "window": "SELECT client_id, job_order_id, rank() OVER (PARTITION BY client_id ORDER BY job_order_id) AS r FROM job_orders "
-              "QUALIFY r = 1 ORDER BY client_id LIMIT 20",
+    "like": "SELECT count(*) FROM candidates WHERE resume_text ILIKE '%kubernetes%'",
+    "window": "SELECT client_id, job_order_id, rank() OVER (PARTITION BY client_id ORDER BY opened_on, job_order_id) AS r "
+              "FROM job_orders QUALIFY r = 1 ORDER BY client_id LIMIT 20",
     "top": "SELECT candidate_id, count(*) AS calls FROM call_log GROUP BY 1 ORDER BY calls DESC, 1 LIMIT 10",
 }
 RESULT = "SELECT * FROM timesheets"
