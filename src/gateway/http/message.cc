@@ -19,14 +19,15 @@ namespace {
 
 namespace json = boost::json;
 
-constexpr std::array<std::pair<Method, std::string_view>, 7> kMethods = {
+constexpr std::array<std::pair<Method, std::string_view>, 8> kMethods = {
     {{Method::Get, "GET"},
      {Method::Head, "HEAD"},
      {Method::Post, "POST"},
      {Method::Put, "PUT"},
      {Method::Patch, "PATCH"},
      {Method::Delete, "DELETE"},
-     {Method::Options, "OPTIONS"}}};
+     {Method::Options, "OPTIONS"},
+     {Method::Other, "that method"}}};
 
 std::string_view trimmed(std::string_view text) {
   const std::size_t begin = text.find_first_not_of(" \t");
@@ -84,10 +85,10 @@ std::string_view to_string(Method method) {
   return std::ranges::find(kMethods, method, &std::pair<Method, std::string_view>::first)->second;
 }
 
-std::optional<Method> method_from(std::string_view name) {
+Method method_from(std::string_view name) {
   const auto* const found =
       std::ranges::find(kMethods, name, &std::pair<Method, std::string_view>::second);
-  return found == kMethods.end() ? std::nullopt : std::optional(found->first);
+  return found == kMethods.end() ? Method::Other : found->first;
 }
 
 void Headers::set(std::string_view name, std::string value) {

@@ -25,9 +25,10 @@ namespace lakehouse::gateway::http {
 
 namespace net = boost::asio;
 
-enum class Method : std::uint8_t { Get, Head, Post, Put, Patch, Delete, Options };
+/// `Other` is any method that no route can have, such as TRACE.
+enum class Method : std::uint8_t { Get, Head, Post, Put, Patch, Delete, Options, Other };
 std::string_view to_string(Method method);  ///< "GET".
-std::optional<Method> method_from(std::string_view name);
+Method method_from(std::string_view name);
 
 /// Header fields in order. Names compare without case.
 class Headers {

@@ -45,7 +45,11 @@ class MultipartParser {
  private:
   explicit MultipartParser(std::string boundary);
   Status read_header(std::string_view text, PartHeader* header) const;
+  // One move of the machine each; false if it needs more bytes.
   Result<bool> step(std::vector<Event>* events);
+  bool read_until_delimiter(std::vector<Event>* events);
+  Result<bool> read_boundary_end();
+  Result<bool> read_part_begin(std::vector<Event>* events);
 
   enum class State : std::uint8_t { Preamble, AfterBoundary, Header, Data, Epilogue };
   std::string delimiter_;  ///< CR LF "--" boundary.
