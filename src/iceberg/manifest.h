@@ -45,6 +45,21 @@ class ById {
     }
   }
 
+  /// From pairs in any order, one for each id.
+  static ById of(std::vector<value_type> values) {
+    const auto by_id = [](const value_type& a, const value_type& b) { return a.first < b.first; };
+    const auto same_id = [](const value_type& a, const value_type& b) {
+      return a.first == b.first;
+    };
+    if (!std::is_sorted(values.begin(), values.end(), by_id)) {
+      std::sort(values.begin(), values.end(), by_id);
+    }
+    values.erase(std::unique(values.begin(), values.end(), same_id), values.end());
+    ById out;
+    out.values_ = std::move(values);
+    return out;
+  }
+
   /// The value of a field, or null.
   [[nodiscard]] const V* find(std::int32_t id) const {
     const auto at = lower_bound(values_, id);
@@ -178,9 +193,12 @@ struct EncodedManifest {
   ManifestFile file;
 };
 
-/// Encodes a manifest of version 2 or 3 (the table's; 2 for a v1 table is refused: v1 tables are
-/// read only). All entries must be of `spec_id` and of the content's kind. Added entries keep no
-/// sequence number or snapshot id that is not given: readers inherit them.
+/// Stands in a new manifest's description for the sequence number that its snapshot will have.
+inline constexpr std::int64_t kUnassignedSequenceNumber = -1;
+
+/// Encodes a manifest in the table's format version. All entries must be of `spec_id` and of the
+/// content's kind, InvalidArgument if not. An entry without a snapshot id or sequence number is
+/// written without, and inherits the manifest's; only added ones may.
 Result<EncodedManifest> encode_manifest(const TableMetadata& metadata, std::int32_t spec_id,
                                         ManifestContent content, std::int64_t snapshot_id,
                                         std::span<const ManifestEntry> entries);
@@ -191,7 +209,8 @@ Result<std::vector<ManifestEntry>> decode_manifest(std::span<const std::byte> by
                                                    const ManifestFile& file,
                                                    const TableMetadata& metadata);
 
-/// Encodes the manifest list of `snapshot` (its id, parent, sequence number, first row id).
+/// Encodes the manifest list of `snapshot` (its id, parent, sequence number, first row id). What is
+/// unassigned in `manifests` must be assigned before.
 Result<std::vector<std::byte>> encode_manifest_list(int format_version, const Snapshot& snapshot,
                                                     std::span<const ManifestFile> manifests);
 

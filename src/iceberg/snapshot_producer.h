@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -37,6 +38,8 @@ struct ProducedSnapshot {
   Snapshot snapshot;
   std::vector<TableUpdate> updates;            ///< add-snapshot, set-snapshot-ref.
   std::vector<TableRequirement> requirements;  ///< assert-table-uuid, assert-ref-snapshot-id.
+  /// The metadata files that were written for it: new manifests, and the manifest list last.
+  std::vector<std::string> files;
 };
 
 /// Writes the manifests and the manifest list of one change to a table, again on each new base
@@ -73,13 +76,28 @@ class SnapshotProducer {
   void clean_up_after_failure(const RequestContext& context);
 
  private:
-  struct Attempt;
+  /// A manifest of added files: it does not depend on the base, so it is written once.
   struct AddedManifest {
-    std::int32_t spec_id = 0;
-    ManifestContent content = ManifestContent::Data;
     int format_version = 0;
+    std::string table_location;
     ManifestFile file;
   };
+  struct Attempt;
+
+  Status write_added(Attempt& attempt);
+  Status write_added_files(Attempt& attempt, ManifestContent content,
+                           const std::vector<DataFile>& files);
+  Status filter_manifests(Attempt& attempt, ManifestContent content);
+  Result<ManifestFile> filter_manifest(Attempt& attempt, const ManifestFile& manifest);
+  Status merge_manifests(Attempt& attempt);
+  Result<ManifestFile> merge_bin(Attempt& attempt, std::span<const ManifestFile> bin);
+  Result<ManifestFile> write_manifest(Attempt& attempt, std::int32_t spec_id,
+                                      ManifestContent content,
+                                      std::span<const ManifestEntry> entries);
+  Status check_change(const TableMetadata& base) const;
+  /// Version 1 lists need not say how many files and rows a manifest has; later ones must.
+  Status complete_counts(const Attempt& attempt, ManifestFile& manifest);
+  Status write_list(Attempt& attempt);
 
   const storage::Buckets& buckets_;
   ManifestCache& cache_;
@@ -87,10 +105,10 @@ class SnapshotProducer {
   std::string branch_;
   std::string commit_uuid_;
   std::int64_t snapshot_id_ = 0;
-  int attempt_ = 0;
+  int attempt_count_ = 0;
   std::size_t manifest_count_ = 0;
   std::vector<AddedManifest> added_manifests_;
-  std::map<std::int64_t, std::vector<std::string>> used_;
+  bool added_complete_ = false;
   std::vector<std::string> written_;
 };
 

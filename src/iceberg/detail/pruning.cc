@@ -194,9 +194,18 @@ bool may_match(const NestedField& column, const DataFile& file, const Predicate&
 
 Pruner::Pruner(const TableMetadata& metadata, const Schema& schema, const Filter& filter)
     : metadata_(metadata), filter_(filter) {
+  // The values may be of the column's type now, or of its type when the snapshot was written.
   for (const Predicate& predicate : filter) {
-    const NestedField* column = schema.find_by_id(predicate.field_id);
-    columns_.push_back(column == nullptr || is_nested(*column->type) ? nullptr : column);
+    const NestedField* column = nullptr;
+    for (const Schema* each : {metadata.current_schema(), &schema}) {
+      const NestedField* found = each == nullptr ? nullptr : each->find_by_id(predicate.field_id);
+      if (column == nullptr && found != nullptr && !is_nested(*found->type) &&
+          std::all_of(predicate.values.begin(), predicate.values.end(),
+                      [&](const Literal& value) { return fits(*found->type, value); })) {
+        column = found;
+      }
+    }
+    columns_.push_back(column);
   }
 }
 

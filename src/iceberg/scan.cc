@@ -1,0 +1,271 @@
+#include "iceberg/scan.h"
+
+#include <algorithm>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <unordered_set>
+
+#include <fmt/format.h>
+
+#include "iceberg/detail/pruning.h"
+
+namespace lakehouse::iceberg {
+namespace {
+
+/// The reserved column of position delete files: the data file that a row is deleted from.
+constexpr std::int32_t kDeleteFilePathId = 2147483546;
+
+/// Delete files that share a scope, by ascending sequence number.
+class DeleteGroup {
+ public:
+  void add(AttachedDelete each) { files_.push_back(std::move(each)); }
+  void sort() {
+    std::sort(files_.begin(), files_.end(), [](const AttachedDelete& a, const AttachedDelete& b) {
+      return a.sequence_number < b.sequence_number;
+    });
+  }
+  /// Those of at least that sequence number.
+  [[nodiscard]] std::span<const AttachedDelete> since(std::int64_t sequence_number) const {
+    const auto from = std::lower_bound(
+        files_.begin(), files_.end(), sequence_number,
+        [](const AttachedDelete& a, std::int64_t b) { return a.sequence_number < b; });
+    return {from, files_.end()};
+  }
+
+ private:
+  std::vector<AttachedDelete> files_;
+};
+
+/// The one data file that a position delete file is about, or nothing.
+std::optional<std::string_view> referenced_file(const DataFile& file) {
+  if (file.referenced_data_file) {
+    return *file.referenced_data_file;
+  }
+  const std::string* lower = file.lower_bounds.find(kDeleteFilePathId);
+  const std::string* upper = file.upper_bounds.find(kDeleteFilePathId);
+  // A truncated upper bound is greater than what it was cut from, so equal bounds are whole.
+  if (lower != nullptr && upper != nullptr && *lower == *upper) {
+    return *lower;
+  }
+  return std::nullopt;
+}
+
+/// False if the bounds of a position delete file say that it has no row of the data file.
+bool may_reference(const DataFile& deletes, std::string_view path) {
+  const std::string* lower = deletes.lower_bounds.find(kDeleteFilePathId);
+  const std::string* upper = deletes.upper_bounds.find(kDeleteFilePathId);
+  return (lower == nullptr || std::string_view(*lower) <= path) &&
+         (upper == nullptr || path <= std::string_view(*upper));
+}
+
+/// Finds the delete files of a data file by the spec's scope rules.
+class DeleteIndex {
+ public:
+  Status add(const TableMetadata& metadata, const ManifestEntry& entry) {
+    const DataFile& file = *entry.file;
+    LH_RETURN_IF_ERROR(check_inside_table(metadata, file.file_path, "delete file"));
+    AttachedDelete each{.file = entry.file, .sequence_number = *entry.sequence_number};
+    if (file.content == FileContent::EqualityDeletes) {
+      const PartitionSpec* spec = metadata.spec_by_id(file.spec_id);
+      if (spec != nullptr && spec->is_unpartitioned()) {
+        global_equality_.add(std::move(each));
+      } else {
+        equality_[partition_key(file.spec_id, file.partition)].add(std::move(each));
+      }
+    } else if (file.is_deletion_vector()) {
+      const auto [at, is_new] = vectors_.emplace(*file.referenced_data_file, std::move(each));
+      if (!is_new) {
+        return fail(ErrorCode::DataLoss,
+                    fmt::format("data file '{}' has two deletion vectors in one snapshot",
+                                *file.referenced_data_file));
+      }
+    } else if (const auto path = referenced_file(file)) {
+      by_path_[std::string(*path)].add(std::move(each));
+    } else {
+      positions_[partition_key(file.spec_id, file.partition)].add(std::move(each));
+    }
+    ++count_;
+    return {};
+  }
+
+  void finish() {
+    global_equality_.sort();
+    for (auto* groups : {&equality_, &positions_, &by_path_}) {
+      for (auto& [key, group] : *groups) {
+        group.sort();
+      }
+    }
+  }
+
+  [[nodiscard]] bool empty() const { return count_ == 0; }
+
+  [[nodiscard]] std::vector<AttachedDelete> find(const ManifestEntry& data) const {
+    const DataFile& file = *data.file;
+    const std::int64_t sequence_number = *data.sequence_number;
+    std::vector<AttachedDelete> out;
+    const std::string key = equality_.empty() && positions_.empty()
+                                ? std::string()
+                                : partition_key(file.spec_id, file.partition);
+    // Equality deletes never apply to rows of their own commit; position deletes do.
+    append(out, global_equality_.since(sequence_number + 1));
+    append(out, in(equality_, key, sequence_number + 1));
+    const auto vector = vectors_.find(file.file_path);
+    if (vector != vectors_.end() && vector->second.sequence_number >= sequence_number) {
+      out.push_back(vector->second);
+      return out;  // It has all that the position deletes before it had.
+    }
+    for (const AttachedDelete& each : in(positions_, key, sequence_number)) {
+      if (may_reference(*each.file, file.file_path)) {
+        out.push_back(each);
+      }
+    }
+    // A delete file that names its data file needs no partition to tell: a file has one place.
+    append(out, in(by_path_, file.file_path, sequence_number));
+    return out;
+  }
+
+ private:
+  using Groups = std::unordered_map<std::string, DeleteGroup>;
+
+  static std::span<const AttachedDelete> in(const Groups& groups, const std::string& key,
+                                            std::int64_t sequence_number) {
+    const auto found = groups.find(key);
+    return found == groups.end() ? std::span<const AttachedDelete>()
+                                 : found->second.since(sequence_number);
+  }
+  static void append(std::vector<AttachedDelete>& out, std::span<const AttachedDelete> more) {
+    out.insert(out.end(), more.begin(), more.end());
+  }
+
+  DeleteGroup global_equality_;
+  Groups equality_;
+  Groups positions_;
+  Groups by_path_;
+  std::unordered_map<std::string, AttachedDelete> vectors_;
+  std::size_t count_ = 0;
+};
+
+bool has_live_files(const ManifestFile& manifest) {
+  return manifest.added_files_count.value_or(1) > 0 ||
+         manifest.existing_files_count.value_or(1) > 0;
+}
+
+std::size_t live_file_count(const ManifestFile& manifest) {
+  const std::int64_t count = std::int64_t{manifest.added_files_count.value_or(0)} +
+                             manifest.existing_files_count.value_or(0);
+  return count > 0 ? static_cast<std::size_t>(count) : 0;
+}
+
+class Planner {
+ public:
+  Planner(const RequestContext& context, const storage::Buckets& buckets, ManifestCache& cache,
+          const TableMetadata& metadata, const Schema& schema, const Filter& filter)
+      : context_(context),
+        buckets_(buckets),
+        cache_(cache),
+        metadata_(metadata),
+        pruner_(metadata, schema, filter) {}
+
+  Result<ScanPlan> plan(const Snapshot& snapshot) {
+    LH_ASSIGN_OR_RETURN(const auto manifests,
+                        cache_.manifests(context_, buckets_, metadata_, snapshot));
+    std::size_t files = 0;
+    for (const ManifestFile& manifest : *manifests) {
+      files += manifest.content == ManifestContent::Data ? live_file_count(manifest) : 0;
+      if (manifest.content == ManifestContent::Deletes && has_live_files(manifest)) {
+        LH_RETURN_IF_ERROR(add_deletes(manifest));
+      }
+    }
+    deletes_.finish();
+    // The counts are the file's word only: a wrong one must not cost memory.
+    plan_.tasks.reserve(std::min<std::size_t>(files, 100'000));
+    for (const ManifestFile& manifest : *manifests) {
+      if (manifest.content == ManifestContent::Data && has_live_files(manifest)) {
+        LH_RETURN_IF_ERROR(add_tasks(manifest));
+      }
+    }
+    plan_.delete_file_count = attached_.size();
+    return std::move(plan_);
+  }
+
+ private:
+  Status add_deletes(const ManifestFile& manifest) {
+    LH_RETURN_IF_ERROR(context_.check());
+    LH_ASSIGN_OR_RETURN(const ManifestEntries entries,
+                        cache_.entries(context_, buckets_, metadata_, manifest));
+    for (const ManifestEntry& entry : *entries) {
+      if (entry.is_live()) {
+        LH_RETURN_IF_ERROR(deletes_.add(metadata_, entry));
+      }
+    }
+    return {};
+  }
+
+  Status add_tasks(const ManifestFile& manifest) {
+    LH_RETURN_IF_ERROR(context_.check());
+    if (!pruner_.may_match(manifest)) {
+      plan_.files_skipped += live_file_count(manifest);
+      return {};
+    }
+    LH_ASSIGN_OR_RETURN(const ManifestEntries entries,
+                        cache_.entries(context_, buckets_, metadata_, manifest));
+    for (const ManifestEntry& entry : *entries) {
+      if (!entry.is_live()) {
+        continue;
+      }
+      if (!pruner_.may_match(*entry.file)) {
+        ++plan_.files_skipped;
+        continue;
+      }
+      LH_RETURN_IF_ERROR(check_inside_table(metadata_, entry.file->file_path, "data file"));
+      ScanTask task{.file = entry.file,
+                    .spec_id = entry.file->spec_id,
+                    .sequence_number = *entry.sequence_number,
+                    .deletes = {}};
+      if (!deletes_.empty()) {
+        task.deletes = deletes_.find(entry);
+        for (const AttachedDelete& each : task.deletes) {
+          attached_.insert(each.file.get());
+        }
+      }
+      plan_.record_count += entry.file->record_count;
+      plan_.size_bytes += entry.file->file_size_in_bytes;
+      plan_.tasks.push_back(std::move(task));
+    }
+    return {};
+  }
+
+  const RequestContext& context_;
+  const storage::Buckets& buckets_;
+  ManifestCache& cache_;
+  const TableMetadata& metadata_;
+  detail::Pruner pruner_;
+  DeleteIndex deletes_;
+  std::unordered_set<const DataFile*> attached_;
+  ScanPlan plan_;
+};
+
+}  // namespace
+
+Result<ScanPlan> plan_scan(const RequestContext& context, const storage::Buckets& buckets,
+                           ManifestCache& cache, const TableMetadata& metadata,
+                           std::int64_t snapshot_id, const Filter& filter) {
+  const Snapshot* snapshot = metadata.snapshot_by_id(snapshot_id);
+  if (snapshot == nullptr) {
+    return fail(ErrorCode::NotFound, fmt::format("the table has no snapshot {}", snapshot_id),
+                "It may have been expired; the table's history lists those there are.");
+  }
+  return Planner(context, buckets, cache, metadata, metadata.schema_of(*snapshot), filter)
+      .plan(*snapshot);
+}
+
+bool may_match(const Schema& schema, const DataFile& file, const Filter& filter) {
+  return std::all_of(filter.begin(), filter.end(), [&](const Predicate& predicate) {
+    const NestedField* column = schema.find_by_id(predicate.field_id);
+    return column == nullptr || is_nested(*column->type) ||
+           detail::may_match(*column, file, predicate);
+  });
+}
+
+}  // namespace lakehouse::iceberg
