@@ -26,7 +26,7 @@
 
 namespace lakehouse::catalog {
 
-using Properties = std::map<std::string, std::string>;
+using Properties = iceberg::Properties;
 
 /// The namespace of a dataset that is named without one. It always exists.
 inline constexpr std::string_view kDefaultNamespace = "main";
@@ -227,13 +227,36 @@ class Catalog {
   class MetadataFiles;
   struct Pointer;
   struct Prepared;
+  using Stripes = std::array<std::timed_mutex, 64>;
+  class TableLocks;
 
   Catalog(storage::Buckets& buckets, metastore::Metastore& metastore, Options options);
+
+  Result<std::optional<Pointer>> find_pointer(const RequestContext& context,
+                                              const TableIdentifier& table);
+  Result<std::optional<LoadedTable>> load_if_exists(const RequestContext& context,
+                                                    const TableIdentifier& table);
+  Result<std::vector<TableIdentifier>> identifiers(const RequestContext& context);
+  Result<std::string> new_location(const TableIdentifier& table, std::string_view uuid,
+                                   std::string_view bucket) const;
+  Status make_table_folders(const RequestContext& context, const std::string& location) const;
+  void remove_made_table(const std::string& location, const std::string& metadata_file) const;
+  Result<Prepared> prepare(const RequestContext& context, const TableCommit& commit);
+  Result<iceberg::TableMetadata> create_from(const TableCommit& commit);
+  Status write_prepared(const RequestContext& context, std::vector<Prepared>& prepared);
+  Status swap_pointers(metastore::Transaction& transaction, const std::vector<Prepared>& prepared,
+                       bool* lost_race) const;
+  void discard(const std::vector<Prepared>& prepared);
+  void finish(const RequestContext& context, const std::vector<Prepared>& prepared);
+  Status finish_purges(const RequestContext& context);
 
   storage::Buckets& buckets_;
   metastore::Metastore& metastore_;
   Options options_;
   std::unique_ptr<MetadataFiles> files_;
+  /// Commits to one table take turns in this process, so that they do not write metadata files in
+  /// vain; between processes the pointer's swap decides.
+  std::unique_ptr<Stripes> stripes_;
 };
 
 }  // namespace lakehouse::catalog

@@ -1,0 +1,168 @@
+#include "catalog/catalog.h"
+
+#include <chrono>
+
+#include <fmt/format.h>
+
+#include "catalog/detail/locations.h"
+#include "catalog/detail/metadata_files.h"
+#include "catalog/detail/rows.h"
+
+namespace lakehouse::catalog {
+
+using metastore::text;
+using metastore::Transaction;
+
+Catalog::Catalog(storage::Buckets& buckets, metastore::Metastore& metastore, Options options)
+    : buckets_(buckets),
+      metastore_(metastore),
+      options_(std::move(options)),
+      files_(std::make_unique<MetadataFiles>(buckets, options_.metadata_cache_bytes_max)),
+      stripes_(std::make_unique<Stripes>()) {}
+
+Catalog::~Catalog() = default;
+
+Result<std::unique_ptr<Catalog>> Catalog::open(storage::Buckets& buckets,
+                                               metastore::Metastore& metastore, Options options) {
+  std::unique_ptr<Catalog> catalog(new Catalog(buckets, metastore, std::move(options)));
+  const RequestContext context;
+  const Namespace main{std::string(kDefaultNamespace)};
+  LH_ASSIGN_OR_RETURN(const bool is_there, catalog->namespace_exists(context, main));
+  if (!is_there) {
+    auto made = catalog->create_namespace(context, main, {});
+    // Another server on the same metastore may have been quicker.
+    if (!made && made.error().code != ErrorCode::AlreadyExists) {
+      return std::unexpected(std::move(made).error());
+    }
+  }
+  // What fails now is tried again at the next start: the files are orphans until then.
+  static_cast<void>(catalog->finish_purges(context));
+  return catalog;
+}
+
+std::int64_t Catalog::now_ms() const {
+  if (options_.now_ms) {
+    return options_.now_ms();
+  }
+  return std::chrono::duration_cast<std::chrono::milliseconds>(
+             std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
+
+Result<std::optional<Catalog::Pointer>> Catalog::find_pointer(const RequestContext& context,
+                                                              const TableIdentifier& table) {
+  LH_RETURN_IF_ERROR(check_identifier(table));
+  std::optional<Pointer> pointer;
+  LH_RETURN_IF_ERROR(metastore_.read(context, [&](Transaction& transaction) -> Status {
+    LH_ASSIGN_OR_RETURN(const auto rows,
+                        transaction.query("SELECT uuid, metadata_location, location FROM tables "
+                                          "WHERE namespace = $1 AND name = $2",
+                                          {detail::path_of(table.name_space), table.name}));
+    if (!rows.empty()) {
+      pointer = Pointer{.uuid = text(rows[0][0]),
+                        .metadata_location = text(rows[0][1]),
+                        .location = text(rows[0][2])};
+    }
+    return {};
+  }));
+  return pointer;
+}
+
+Result<std::string> Catalog::metadata_location(const RequestContext& context,
+                                               const TableIdentifier& table) {
+  LH_ASSIGN_OR_RETURN(auto pointer, find_pointer(context, table));
+  if (!pointer) {
+    return detail::no_table(table);
+  }
+  return std::move(pointer->metadata_location);
+}
+
+Result<bool> Catalog::table_exists(const RequestContext& context, const TableIdentifier& table) {
+  LH_ASSIGN_OR_RETURN(const auto pointer, find_pointer(context, table));
+  return pointer.has_value();
+}
+
+Result<std::optional<LoadedTable>> Catalog::load_if_exists(const RequestContext& context,
+                                                           const TableIdentifier& table) {
+  std::string missing;
+  while (true) {
+    LH_ASSIGN_OR_RETURN(const auto pointer, find_pointer(context, table));
+    if (!pointer) {
+      return std::nullopt;
+    }
+    auto content = files_->read(context, pointer->metadata_location);
+    if (content) {
+      return LoadedTable{.identifier = table,
+                         .metadata_location = pointer->metadata_location,
+                         .metadata = content->metadata,
+                         .metadata_json = content->json};
+    }
+    if (content.error().code != ErrorCode::NotFound) {
+      return std::unexpected(
+          std::move(content).error().with_context(fmt::format("load table {}", to_string(table))));
+    }
+    // Dropped or replaced since the pointer was read? Then it reads otherwise now.
+    if (missing == pointer->metadata_location) {
+      return fail(ErrorCode::DataLoss, fmt::format("table {}: its metadata file '{}' is missing",
+                                                   to_string(table), missing));
+    }
+    missing = pointer->metadata_location;
+  }
+}
+
+Result<LoadedTable> Catalog::load_table(const RequestContext& context,
+                                        const TableIdentifier& table) {
+  LH_ASSIGN_OR_RETURN(auto loaded, load_if_exists(context, table));
+  if (!loaded) {
+    return detail::no_table(table);
+  }
+  return *std::move(loaded);
+}
+
+Result<Page<TableIdentifier>> Catalog::list_tables(const RequestContext& context,
+                                                   const Namespace& name_space,
+                                                   const PageRequest& page) {
+  LH_RETURN_IF_ERROR(check_namespace(name_space));
+  LH_ASSIGN_OR_RETURN(const std::string after, detail::last_of(page.page_token));
+  Page<TableIdentifier> answer;
+  LH_RETURN_IF_ERROR(metastore_.read(context, [&](Transaction& transaction) -> Status {
+    LH_ASSIGN_OR_RETURN(const bool is_there, detail::namespace_is_there(transaction, name_space));
+    if (!is_there) {
+      return detail::no_namespace(name_space);
+    }
+    LH_ASSIGN_OR_RETURN(
+        auto rows,
+        transaction.query("SELECT name FROM tables WHERE namespace = $1 AND name > $2 "
+                          "ORDER BY name LIMIT $3",
+                          {detail::path_of(name_space), after, detail::fetch_limit(page)}));
+    if (page.limit > 0 && rows.size() > page.limit) {
+      rows.resize(page.limit);
+      answer.next_page_token = detail::page_token(text(rows.back()[0]));
+    }
+    for (const auto& row : rows) {
+      answer.items.push_back({.name_space = name_space, .name = text(row[0])});
+    }
+    return {};
+  }));
+  return answer;
+}
+
+Result<std::vector<TableIdentifier>> Catalog::identifiers(const RequestContext& context) {
+  std::vector<TableIdentifier> tables;
+  LH_RETURN_IF_ERROR(metastore_.read(context, [&](Transaction& transaction) -> Status {
+    LH_ASSIGN_OR_RETURN(const auto rows, transaction.query("SELECT namespace, name FROM tables "
+                                                           "ORDER BY namespace, name"));
+    tables.reserve(rows.size());
+    for (const auto& row : rows) {
+      tables.push_back({.name_space = detail::namespace_of(text(row[0])), .name = text(row[1])});
+    }
+    return {};
+  }));
+  return tables;
+}
+
+Result<std::vector<TableIdentifier>> Catalog::list_all_tables(const RequestContext& context) {
+  return identifiers(context);
+}
+
+}  // namespace lakehouse::catalog

@@ -1,0 +1,337 @@
+#include <algorithm>
+#include <array>
+#include <functional>
+#include <set>
+
+#include <fmt/format.h>
+
+#include "base/id.h"
+#include "catalog/catalog.h"
+#include "catalog/detail/locations.h"
+#include "catalog/detail/metadata_files.h"
+#include "catalog/detail/rows.h"
+
+// A commit: check the requirements, apply the updates, write the new metadata files, swap the
+// pointers in one transaction. Until that transaction has committed nothing is changed; after it
+// nothing can fail.
+
+namespace lakehouse::catalog {
+namespace {
+
+using iceberg::TableMetadata;
+using iceberg::TableUpdate;
+using metastore::Transaction;
+
+bool asserts_create(const TableCommit& commit) {
+  return std::ranges::any_of(commit.requirements, [](const auto& requirement) {
+    return std::holds_alternative<iceberg::AssertCreate>(requirement);
+  });
+}
+
+// A snapshot that was made for an older state of the table: its number was given to another one
+// meanwhile. The client must make it again, so this is a lost race and not a wrong request.
+Status check_snapshot_is_next(const TableMetadata& base, const iceberg::Snapshot& snapshot) {
+  const bool old_number = base.format_version > 1 && snapshot.parent_snapshot_id &&
+                          snapshot.sequence_number <= base.last_sequence_number;
+  const bool old_rows =
+      base.format_version > 2 && snapshot.first_row_id && *snapshot.first_row_id < base.next_row_id;
+  if (old_number || old_rows) {
+    return fail(
+        ErrorCode::Aborted,
+        fmt::format("snapshot {} was made for an older state of the table: its sequence "
+                    "number is {}, and the table's last is {}",
+                    snapshot.snapshot_id, snapshot.sequence_number, base.last_sequence_number));
+  }
+  return {};
+}
+
+// A file that the snapshot names must lie in the table's folder, however its path is spelled.
+Status check_in_table(const storage::Buckets& buckets, const std::string& table_location,
+                      const std::string& file) {
+  if (file.empty()) {
+    return {};
+  }
+  LH_ASSIGN_OR_RETURN(const auto table, buckets.resolve(table_location));
+  const auto at = buckets.resolve(file);
+  if (!at || at->bucket != table.bucket || !at->key.starts_with(table.key + "/")) {
+    return fail(
+        ErrorCode::InvalidArgument,
+        fmt::format("file '{}' lies outside the table's location '{}'", file, table_location));
+  }
+  return {};
+}
+
+}  // namespace
+
+/// One table of a commit, from its base to what it becomes.
+struct Catalog::Prepared {
+  TableIdentifier identifier;
+  std::optional<LoadedTable> base;  ///< Nothing: the commit creates the table.
+  MetadataFiles::Content next;
+  std::string next_location;  ///< The base's, if nothing changes.
+  std::vector<iceberg::MetadataLogEntry> dropped_from_log;
+  bool written = false;
+
+  [[nodiscard]] bool changes() const { return !base || next.metadata != base->metadata; }
+  [[nodiscard]] LoadedTable after() const {
+    return {.identifier = identifier,
+            .metadata_location = next_location,
+            .metadata = next.metadata,
+            .metadata_json = next.json};
+  }
+};
+
+/// Holds the stripes of some tables, taken in one order so that no two commits wait for each other.
+class Catalog::TableLocks {
+ public:
+  explicit TableLocks(Stripes& stripes) : stripes_(stripes) {}
+  ~TableLocks() {
+    for (const std::size_t stripe : held_) {
+      stripes_.at(stripe).unlock();
+    }
+  }
+  TableLocks(const TableLocks&) = delete;
+  TableLocks& operator=(const TableLocks&) = delete;
+
+  Status take(const RequestContext& context, const std::vector<TableCommit>& commits) {
+    std::set<std::size_t> wanted;
+    for (const TableCommit& commit : commits) {
+      wanted.insert(std::hash<std::string>{}(to_string(commit.identifier)) % stripes_.size());
+    }
+    for (const std::size_t stripe : wanted) {
+      while (!stripes_.at(stripe).try_lock_for(std::chrono::milliseconds(20))) {
+        LH_RETURN_IF_ERROR(context.check());
+      }
+      held_.push_back(stripe);
+    }
+    return {};
+  }
+
+ private:
+  Stripes& stripes_;
+  std::vector<std::size_t> held_;
+};
+
+// The metadata of a table that a commit creates: a staged one that is finished, as a rule.
+Result<TableMetadata> Catalog::create_from(const TableCommit& commit) {
+  LH_RETURN_IF_ERROR(metastore_.read({}, [&](Transaction& transaction) -> Status {
+    LH_ASSIGN_OR_RETURN(const bool has_namespace,
+                        detail::namespace_is_there(transaction, commit.identifier.name_space));
+    return has_namespace ? Status() : detail::no_namespace(commit.identifier.name_space);
+  }));
+  std::string uuid = new_uuid();
+  std::string requested;
+  std::vector<TableUpdate> updates;
+  for (const TableUpdate& update : commit.updates) {
+    if (const auto* location = std::get_if<iceberg::SetLocation>(&update)) {
+      requested = location->location;
+      continue;
+    }
+    if (const auto* assign = std::get_if<iceberg::AssignUuid>(&update)) {
+      uuid = assign->uuid;
+    }
+    updates.push_back(update);
+  }
+  // The location that staging gave, whichever the bucket, and no other.
+  LH_ASSIGN_OR_RETURN(std::string location, new_location(commit.identifier, uuid, ""));
+  for (const storage::BucketConfig& bucket : buckets_.list()) {
+    LH_ASSIGN_OR_RETURN(const std::string staged,
+                        new_location(commit.identifier, uuid, bucket.name));
+    if (requested == staged) {
+      location = staged;
+    }
+  }
+  updates.emplace_back(iceberg::SetLocation{location});
+  return iceberg::metadata_from_updates(updates, uuid, now_ms());
+}
+
+Result<Catalog::Prepared> Catalog::prepare(const RequestContext& context,
+                                           const TableCommit& commit) {
+  Prepared prepared{.identifier = commit.identifier,
+                    .base = {},
+                    .next = {},
+                    .next_location = {},
+                    .dropped_from_log = {}};
+  LH_ASSIGN_OR_RETURN(prepared.base, load_if_exists(context, commit.identifier));
+  const TableMetadata* base = prepared.base ? prepared.base->metadata.get() : nullptr;
+  if (asserts_create(commit)) {
+    if (base != nullptr) {
+      return detail::table_exists(commit.identifier);
+    }
+  } else if (base == nullptr) {
+    return detail::no_table(commit.identifier);
+  }
+  LH_RETURN_IF_ERROR(iceberg::check_requirements(commit.requirements, base));
+  if (base != nullptr && commit.updates.empty()) {
+    prepared.next = {.metadata = prepared.base->metadata, .json = prepared.base->metadata_json};
+    prepared.next_location = prepared.base->metadata_location;
+    return prepared;
+  }
+  TableMetadata next;
+  if (base == nullptr) {
+    LH_ASSIGN_OR_RETURN(next, create_from(commit));
+  } else {
+    std::vector<TableUpdate> updates;
+    for (const TableUpdate& update : commit.updates) {
+      if (const auto* added = std::get_if<iceberg::AddSnapshot>(&update)) {
+        LH_RETURN_IF_ERROR(check_snapshot_is_next(*base, added->snapshot));
+      }
+      if (!std::holds_alternative<iceberg::SetLocation>(update)) {
+        updates.push_back(update);
+      }
+    }
+    LH_ASSIGN_OR_RETURN(next, iceberg::apply_updates(*base, updates, now_ms()));
+    prepared.dropped_from_log =
+        iceberg::append_metadata_log(next, prepared.base->metadata_location, base->last_updated_ms);
+  }
+  for (const TableUpdate& update : commit.updates) {
+    if (const auto* added = std::get_if<iceberg::AddSnapshot>(&update)) {
+      LH_RETURN_IF_ERROR(check_in_table(buckets_, next.location, added->snapshot.manifest_list));
+    }
+  }
+  prepared.next_location = MetadataFiles::next_name(
+      next.location, prepared.base ? prepared.base->metadata_location : std::string());
+  prepared.next = MetadataFiles::render(std::move(next));
+  return prepared;
+}
+
+Status Catalog::write_prepared(const RequestContext& context, std::vector<Prepared>& prepared) {
+  for (Prepared& table : prepared) {
+    if (!table.changes()) {
+      continue;
+    }
+    if (!table.base) {
+      LH_RETURN_IF_ERROR(make_table_folders(context, table.next.metadata->location));
+    }
+    table.written = true;  // Perhaps, if this fails: to be removed either way.
+    LH_RETURN_IF_ERROR(files_->write(context, table.next_location, table.next));
+  }
+  return {};
+}
+
+Status Catalog::swap_pointers(Transaction& transaction, const std::vector<Prepared>& prepared,
+                              bool* lost_race) const {
+  for (const Prepared& table : prepared) {
+    const std::string path = detail::path_of(table.identifier.name_space);
+    const std::string& name = table.identifier.name;
+    if (!table.base) {
+      const TableMetadata& metadata = *table.next.metadata;
+      LH_ASSIGN_OR_RETURN(const bool has_namespace,
+                          detail::namespace_is_there(transaction, table.identifier.name_space));
+      if (!has_namespace) {
+        return detail::no_namespace(table.identifier.name_space);
+      }
+      auto made = transaction.execute(
+          "INSERT INTO tables (namespace, name, uuid, metadata_location, location, created_at_ms, "
+          "updated_at_ms) VALUES ($1, $2, $3, $4, $5, $6, $6)",
+          {path, name, metadata.table_uuid, table.next_location, metadata.location, now_ms()});
+      if (!made && made.error().code == ErrorCode::AlreadyExists) {
+        return detail::table_exists(table.identifier);
+      }
+      LH_RETURN_IF_ERROR(made);
+      continue;
+    }
+    LH_ASSIGN_OR_RETURN(
+        const std::int64_t swapped,
+        transaction.execute("UPDATE tables SET metadata_location = $1, updated_at_ms = $2, "
+                            "uuid = $3 WHERE namespace = $4 AND name = $5 AND "
+                            "metadata_location = $6",
+                            {table.next_location, now_ms(), table.next.metadata->table_uuid, path,
+                             name, table.base->metadata_location}));
+    if (swapped == 0) {
+      *lost_race = true;
+      return fail(ErrorCode::Aborted,
+                  fmt::format("table {} has changed", to_string(table.identifier)));
+    }
+  }
+  return {};
+}
+
+void Catalog::discard(const std::vector<Prepared>& prepared) {
+  for (const Prepared& table : prepared) {
+    if (table.written && table.base) {
+      files_->remove({}, table.next_location);
+    } else if (table.written) {
+      // A staged table's folder stays if its data files are in it: the commit may come again.
+      remove_made_table(table.next.metadata->location, table.next_location);
+    }
+  }
+}
+
+void Catalog::finish(const RequestContext& context, const std::vector<Prepared>& prepared) {
+  for (const Prepared& table : prepared) {
+    if (!table.changes()) {
+      continue;
+    }
+    files_->remember(table.next_location, table.next);
+    const std::string* delete_old =
+        table.next.metadata->property("write.metadata.delete-after-commit.enabled");
+    if (delete_old == nullptr || *delete_old != "true") {
+      continue;
+    }
+    for (const iceberg::MetadataLogEntry& old : table.dropped_from_log) {
+      if (check_in_table(buckets_, table.next.metadata->location, old.metadata_file)) {
+        files_->remove(context, old.metadata_file);
+      }
+    }
+  }
+}
+
+Result<std::vector<LoadedTable>> Catalog::commit_transaction(const RequestContext& context,
+                                                             std::vector<TableCommit> commits,
+                                                             const CommitOptions& options) {
+  std::set<TableIdentifier> named;
+  for (const TableCommit& commit : commits) {
+    LH_RETURN_IF_ERROR(check_identifier(commit.identifier));
+    if (!named.insert(commit.identifier).second) {
+      return fail(ErrorCode::InvalidArgument, fmt::format("table {} is in the transaction twice",
+                                                          to_string(commit.identifier)));
+    }
+  }
+  TableLocks locks(*stripes_);
+  LH_RETURN_IF_ERROR(locks.take(context, commits));
+  for (int attempt = 1;; ++attempt) {
+    LH_RETURN_IF_ERROR(context.check());
+    std::vector<Prepared> prepared;
+    std::vector<LoadedTable> after;
+    for (const TableCommit& commit : commits) {
+      LH_ASSIGN_OR_RETURN(Prepared table, prepare(context, commit));
+      after.push_back(table.after());
+      prepared.push_back(std::move(table));
+    }
+    bool lost_race = false;
+    Status done = write_prepared(context, prepared);
+    if (done) {
+      done = metastore_.write(context, [&](Transaction& transaction) -> Status {
+        LH_RETURN_IF_ERROR(swap_pointers(transaction, prepared, &lost_race));
+        return options.also ? options.also(transaction, after) : Status();
+      });
+    }
+    if (done) {
+      finish(context, prepared);
+      return after;
+    }
+    if (done.error().code == ErrorCode::CommitStateUnknown) {
+      return std::unexpected(std::move(done).error());
+    }
+    discard(prepared);
+    if (!lost_race || attempt >= options_.commit_tries_max) {
+      return std::unexpected(std::move(done).error());
+    }
+  }
+}
+
+Result<LoadedTable> Catalog::commit_table(const RequestContext& context,
+                                          const TableIdentifier& table,
+                                          std::vector<iceberg::TableRequirement> requirements,
+                                          std::vector<TableUpdate> updates,
+                                          const CommitOptions& options) {
+  std::vector<TableCommit> commits;
+  commits.push_back({.identifier = table,
+                     .requirements = std::move(requirements),
+                     .updates = std::move(updates)});
+  LH_ASSIGN_OR_RETURN(auto after, commit_transaction(context, std::move(commits), options));
+  return std::move(after.front());
+}
+
+}  // namespace lakehouse::catalog

@@ -1,0 +1,95 @@
+#include "catalog/detail/metadata_files.h"
+
+#include <charconv>
+
+#include <fmt/format.h>
+
+#include "base/id.h"
+
+namespace lakehouse::catalog {
+namespace {
+
+// Parsed metadata takes about twice its text.
+constexpr std::size_t kBytesPerTextByte = 3;
+
+std::string_view text_of(const storage::Bytes& bytes) {
+  // NOLINTNEXTLINE(cppcoreguidelines-pro-type-reinterpret-cast): bytes of a text are its
+  // characters.
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+}  // namespace
+
+Result<Catalog::MetadataFiles::Content> Catalog::MetadataFiles::read(const RequestContext& context,
+                                                                     const std::string& location) {
+  {
+    const std::scoped_lock lock(mutex_);
+    if (const auto found = by_location_.find(location); found != by_location_.end()) {
+      entries_.splice(entries_.begin(), entries_, found->second);
+      return found->second->content;
+    }
+  }
+  LH_ASSIGN_OR_RETURN(const storage::Bytes bytes, buckets_.read(context, location));
+  const std::string_view text = text_of(bytes);
+  auto metadata = iceberg::table_metadata_from_text(text);
+  if (!metadata) {
+    return fail(ErrorCode::DataLoss, fmt::format("metadata file '{}' is damaged: {}", location,
+                                                 metadata.error().message));
+  }
+  Content content;
+  const bool is_gzip = text.starts_with("\x1F\x8B");
+  content.json = std::make_shared<const std::string>(
+      is_gzip ? iceberg::table_metadata_to_text(*metadata) : std::string(text));
+  content.metadata = std::make_shared<const iceberg::TableMetadata>(*std::move(metadata));
+  remember(location, content);
+  return content;
+}
+
+Status Catalog::MetadataFiles::write(const RequestContext& context, const std::string& location,
+                                     const Content& content) {
+  return buckets_.write_new(context, location, std::as_bytes(std::span(*content.json)));
+}
+
+void Catalog::MetadataFiles::remember(const std::string& location, const Content& content) {
+  const std::size_t bytes = content.json->size() * kBytesPerTextByte + location.size();
+  const std::scoped_lock lock(mutex_);
+  if (bytes > bytes_max_ || by_location_.contains(location)) {
+    return;
+  }
+  entries_.push_front({.location = location, .content = content, .bytes = bytes});
+  by_location_.emplace(location, entries_.begin());
+  bytes_ += bytes;
+  while (bytes_ > bytes_max_) {
+    bytes_ -= entries_.back().bytes;
+    by_location_.erase(entries_.back().location);
+    entries_.pop_back();
+  }
+}
+
+void Catalog::MetadataFiles::remove(const RequestContext& context, const std::string& location) {
+  static_cast<void>(buckets_.remove(context, location));
+}
+
+Catalog::MetadataFiles::Content Catalog::MetadataFiles::render(iceberg::TableMetadata metadata) {
+  Content content;
+  content.json = std::make_shared<const std::string>(iceberg::table_metadata_to_text(metadata));
+  content.metadata = std::make_shared<const iceberg::TableMetadata>(std::move(metadata));
+  return content;
+}
+
+std::string Catalog::MetadataFiles::next_name(std::string_view table_location,
+                                              std::string_view previous) {
+  std::uint32_t number = 0;
+  if (!previous.empty()) {
+    // Names that do not begin with a number are of another catalog, whose table was registered.
+    const std::string_view name = previous.substr(previous.rfind('/') + 1);
+    const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), number);
+    number = error == std::errc() && end != name.data() + name.size() && *end == '-' &&
+                     number < 1'000'000'000
+                 ? number + 1
+                 : 0;
+  }
+  return fmt::format("{}/metadata/{:05}-{}.metadata.json", table_location, number, new_uuid());
+}
+
+}  // namespace lakehouse::catalog
