@@ -1,0 +1,55 @@
+#include "cli/cli.h"
+
+#include <cstdio>
+#include <variant>
+
+#include <fmt/format.h>
+
+#include "cli/config_command.h"
+#include "cli/datasets_command.h"
+#include "cli/ingest_command.h"
+#include "cli/options.h"
+#include "cli/report.h"
+#include "cli/sql_client.h"
+#include "engine/engine_main.h"
+#include "server/server.h"
+
+namespace lakehouse::cli {
+namespace {
+
+int run_serve(const ServeOptions& options) {
+  const Result<LoadedConfig> loaded = load_config(config_sources(options));
+  if (!loaded) {
+    fmt::print(stderr, "{}", describe(loaded.error()));
+    return kExitFailed;
+  }
+  return server::run(*loaded);
+}
+
+struct Runner {
+  int operator()(const ServeOptions& options) const { return run_serve(options); }
+  int operator()(const EngineOptions& options) const {
+    return engine::run_engine_child(options.arguments);
+  }
+  int operator()(const IngestOptions& options) const { return run_ingest(options); }
+  int operator()(const SqlOptions& options) const { return run_sql(options); }
+  int operator()(const DatasetsOptions& options) const { return run_datasets(options); }
+  int operator()(const ConfigOptions& options) const { return run_config(options); }
+  int operator()(const VersionOptions&) const {
+    fmt::print("lakehouse {}\n", LAKEHOUSE_VERSION);
+    return kExitOk;
+  }
+};
+
+}  // namespace
+
+int run(std::vector<std::string> arguments) {
+  const Parsed parsed = parse_arguments(std::move(arguments));
+  if (!parsed.options) {
+    fmt::print(parsed.exit_code == kExitOk ? stdout : stderr, "{}", parsed.text);
+    return parsed.exit_code;
+  }
+  return std::visit(Runner{}, *parsed.options);
+}
+
+}  // namespace lakehouse::cli

@@ -1,0 +1,260 @@
+#include "cli/options.h"
+
+#include <algorithm>
+#include <array>
+#include <cstdlib>
+#include <sstream>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+namespace lakehouse::cli {
+namespace {
+
+constexpr std::array<std::pair<std::string_view, OutputFormat>, 7> kFormats = {
+    {{"table", OutputFormat::Table},
+     {"lines", OutputFormat::Lines},
+     {"csv", OutputFormat::Csv},
+     {"json", OutputFormat::Json},
+     {"ndjson", OutputFormat::Ndjson},
+     {"arrow", OutputFormat::Arrow},
+     {"parquet", OutputFormat::Parquet}}};
+
+/// Holds what CLI11 writes into while it parses.
+struct Targets {
+  ServeOptions serve;
+  IngestOptions ingest;
+  SqlOptions sql;
+  DatasetsOptions datasets;
+  ConfigOptions config;
+  std::string format;
+  std::vector<std::string> named;
+  std::string server;
+};
+
+void add_server_option(CLI::App& command, Targets& targets) {
+  command
+      .add_option("-s,--server", targets.server,
+                  "The server's URL [LAKEHOUSE_SERVER, else http://127.0.0.1:3100]")
+      ->type_name("URL");
+}
+
+void add_serve(CLI::App& app, Targets& targets) {
+  CLI::App* command = app.add_subcommand("serve", "Run the server until it is told to stop");
+  command->add_option("-c,--config", targets.serve.config, "Configuration file")->type_name("FILE");
+  command->add_option("-d,--data", targets.serve.data, "Folder that holds everything")
+      ->type_name("DIR");
+  command->add_option("-l,--listen", targets.serve.listen, "Address; port 0 takes a free one")
+      ->type_name("HOST:PORT");
+  command->add_flag("--insecure", targets.serve.insecure,
+                    "Listen beyond loopback although nobody is asked who they are");
+}
+
+void add_ingest(CLI::App& app, Targets& targets) {
+  IngestOptions& ingest = targets.ingest;
+  CLI::App* command = app.add_subcommand(
+      "ingest", "Load CSV, JSON, NDJSON or Parquet files (also .gz, .zst) into datasets");
+  command->add_option("files", ingest.files, "Files; - is the standard input")
+      ->required()
+      ->type_name("FILE");
+  command
+      ->add_option("-d,--dataset", ingest.dataset,
+                   "NAMESPACE.TABLE or TABLE; from each file's name if not given")
+      ->type_name("NAME");
+  command
+      ->add_option("-m,--mode", ingest.mode,
+                   "append (the default; creates the dataset), replace or create")
+      ->check(CLI::IsMember({"append", "replace", "create"}))
+      ->type_name("MODE");
+  command
+      ->add_option("--max-bad-rows", ingest.max_bad_rows,
+                   "How many bad rows are put up with: a number, or a share like 1%")
+      ->type_name("N");
+  command
+      ->add_option("--nested", ingest.nested,
+                   "Nested JSON objects: flatten (the default) or struct")
+      ->check(CLI::IsMember({"flatten", "struct"}))
+      ->type_name("HOW");
+  command->add_option("--bucket", ingest.bucket, "Bucket for a dataset that is created")
+      ->type_name("NAME");
+  command->add_flag("--json", ingest.json, "Print the server's answer, one JSON object a file");
+  add_server_option(*command, targets);
+}
+
+void add_sql(CLI::App& app, Targets& targets) {
+  SqlOptions& sql = targets.sql;
+  CLI::App* command =
+      app.add_subcommand("sql", "Run SQL; without a statement or file, interactively");
+  command->add_option("statement", sql.statement, "One or more statements")->type_name("STATEMENT");
+  command->add_option("-f,--file", sql.file, "Run the statements of a file; - is standard input")
+      ->type_name("FILE");
+  std::vector<std::string> names;
+  for (const auto& [name, format] : kFormats) {
+    names.emplace_back(name);
+  }
+  command
+      ->add_option("--format", targets.format,
+                   "table (the default), lines, csv, json, ndjson, arrow (IPC stream) or parquet")
+      ->check(CLI::IsMember(names))
+      ->type_name("FORMAT");
+  command->add_option("-o,--output", sql.output, "Write the result to a file")->type_name("FILE");
+  command
+      ->add_option("--limit", sql.limit,
+                   "At most so many rows; tables show 200 if it is not given, other formats all")
+      ->type_name("N");
+  command->add_option("--timeout-ms", sql.timeout_ms, "Give up after so many milliseconds")
+      ->type_name("N");
+  command->add_option("--arg", sql.positional, "Value of the next ? parameter; may be repeated")
+      ->type_name("VALUE")
+      ->allow_extra_args(false);
+  command->add_option("--param", targets.named, "Value of the parameter $NAME; may be repeated")
+      ->type_name("NAME=VALUE")
+      ->allow_extra_args(false);
+  command->add_flag("-i,--interactive", sql.interactive,
+                    "Read statements from the terminal even if it looks like none");
+  add_server_option(*command, targets);
+}
+
+void add_datasets(CLI::App& app, Targets& targets) {
+  DatasetsOptions& datasets = targets.datasets;
+  CLI::App* command = app.add_subcommand("datasets", "List, show and drop datasets");
+  command->require_subcommand(0, 1);
+  add_server_option(*command, targets);
+  command->add_flag("--json", datasets.json, "Print the server's answers as JSON");
+  CLI::App* list = command->add_subcommand("list", "All datasets (the default)");
+  list->callback([&] { datasets.action = DatasetsOptions::Action::List; });
+  CLI::App* show = command->add_subcommand("show", "One dataset with its columns");
+  show->add_option("name", datasets.name, "NAMESPACE.TABLE or TABLE")->required();
+  show->callback([&] { datasets.action = DatasetsOptions::Action::Show; });
+  CLI::App* drop = command->add_subcommand("drop", "Drop a dataset");
+  drop->add_option("name", datasets.name, "NAMESPACE.TABLE or TABLE")->required();
+  drop->add_flag("--purge", datasets.purge, "Delete its files, too");
+  drop->add_flag("-y,--yes", datasets.yes, "Do not ask");
+  drop->callback([&] { datasets.action = DatasetsOptions::Action::Drop; });
+  for (CLI::App* action : {list, show, drop}) {
+    add_server_option(*action, targets);
+    action->add_flag("--json", datasets.json, "Print the server's answers as JSON");
+  }
+}
+
+void add_config(CLI::App& app, Targets& targets) {
+  ConfigOptions& config = targets.config;
+  CLI::App* command = app.add_subcommand("config", "Check, show or document the configuration");
+  command->require_subcommand(1);
+  CLI::App* check = command->add_subcommand("check", "Say whether the configuration is valid");
+  check->callback([&] { config.action = ConfigOptions::Action::Check; });
+  CLI::App* show = command->add_subcommand("show", "Every setting and where its value comes from");
+  show->callback([&] { config.action = ConfigOptions::Action::Show; });
+  CLI::App* docs = command->add_subcommand("docs", "Print docs/configuration.md");
+  docs->callback([&] { config.action = ConfigOptions::Action::Docs; });
+  for (CLI::App* action : {check, show}) {
+    action->add_option("-c,--config", config.config, "Configuration file")->type_name("FILE");
+  }
+}
+
+Parsed usage_error(std::string text) {
+  return {
+      .options = std::nullopt, .text = "error: " + std::move(text) + "\n", .exit_code = kExitUsage};
+}
+
+Parsed finish_sql(Targets& targets) {
+  SqlOptions& sql = targets.sql;
+  sql.server = targets.server;
+  if (!sql.statement.empty() && !sql.file.empty()) {
+    return usage_error("give a statement or --file, not both");
+  }
+  if (!targets.format.empty()) {
+    sql.format = *output_format_from(targets.format);
+    sql.format_given = true;
+  }
+  const bool binary = sql.format == OutputFormat::Parquet;
+  if (binary && sql.output.empty()) {
+    return usage_error("--format parquet needs --output FILE");
+  }
+  if (!sql.positional.empty() && !targets.named.empty()) {
+    return usage_error("give parameters by --arg or by --param, not both");
+  }
+  for (const std::string& given : targets.named) {
+    const std::size_t equals = given.find('=');
+    if (equals == 0 || equals == std::string::npos) {
+      return usage_error(fmt::format("--param {}: write NAME=VALUE", given));
+    }
+    sql.named.emplace_back(given.substr(0, equals), given.substr(equals + 1));
+  }
+  return {.options = sql, .text = {}, .exit_code = kExitOk};
+}
+
+Parsed finish(CLI::App& app, Targets& targets) {
+  if (app.got_subcommand("serve")) {
+    return {.options = targets.serve, .text = {}, .exit_code = kExitOk};
+  }
+  if (app.got_subcommand("ingest")) {
+    targets.ingest.server = targets.server;
+    const auto& files = targets.ingest.files;
+    if (std::ranges::find(files, "-") != files.end() &&
+        (files.size() > 1 || targets.ingest.dataset.empty())) {
+      return usage_error("the standard input can be loaded alone only, and needs --dataset");
+    }
+    return {.options = targets.ingest, .text = {}, .exit_code = kExitOk};
+  }
+  if (app.got_subcommand("sql")) {
+    return finish_sql(targets);
+  }
+  if (app.got_subcommand("datasets")) {
+    targets.datasets.server = targets.server;
+    return {.options = targets.datasets, .text = {}, .exit_code = kExitOk};
+  }
+  if (app.got_subcommand("config")) {
+    return {.options = targets.config, .text = {}, .exit_code = kExitOk};
+  }
+  return {.options = VersionOptions{}, .text = {}, .exit_code = kExitOk};
+}
+
+}  // namespace
+
+std::optional<OutputFormat> output_format_from(const std::string& name) {
+  for (const auto& [known, format] : kFormats) {
+    if (known == name) {
+      return format;
+    }
+  }
+  return std::nullopt;
+}
+
+Parsed parse_arguments(std::vector<std::string> arguments) {
+  // The engine's arguments are written by the server and read by the engine.
+  if (!arguments.empty() && arguments.front() == "engine") {
+    arguments.erase(arguments.begin());
+    return {.options = EngineOptions{.arguments = std::move(arguments)},
+            .text = {},
+            .exit_code = kExitOk};
+  }
+  Targets targets;
+  CLI::App app("A company's data in open tables, and the answers to its questions.", "lakehouse");
+  app.require_subcommand(1);
+  app.set_version_flag("--version", LAKEHOUSE_VERSION);
+  app.footer("Exit codes: 0 done, 1 failed, 2 wrong usage, 3 no server, 4 done in part.");
+  add_serve(app, targets);
+  add_ingest(app, targets);
+  add_sql(app, targets);
+  add_datasets(app, targets);
+  add_config(app, targets);
+  app.add_subcommand("version", "Print the version");
+  std::ranges::reverse(arguments);  // As CLI11 wants them.
+  try {
+    app.parse(arguments);
+  } catch (const CLI::ParseError& error) {
+    std::ostringstream out;
+    const int code = app.exit(error, out, out);
+    return {.options = std::nullopt,
+            .text = std::move(out).str(),
+            .exit_code = code == 0 ? kExitOk : kExitUsage};
+  }
+  if (targets.server.empty()) {
+    const char* variable = std::getenv("LAKEHOUSE_SERVER");
+    targets.server = variable != nullptr && *variable != '\0' ? variable : "http://127.0.0.1:3100";
+  }
+  return finish(app, targets);
+}
+
+}  // namespace lakehouse::cli

@@ -1,0 +1,94 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+namespace lakehouse::cli {
+
+/// What the process ends with; docs/cli.md says the same.
+enum ExitCode : int {
+  kExitOk = 0,
+  kExitFailed = 1,       ///< The server answered with a failure, or a local file could not be used.
+  kExitUsage = 2,        ///< The command line makes no sense.
+  kExitUnreachable = 3,  ///< No server there, or the connection broke.
+  kExitPartly = 4,       ///< Some of several files or statements were done.
+  kExitInterrupted = 130,
+};
+
+struct ServeOptions {
+  std::string config;  ///< Empty: ./lakehouse.toml if there is one.
+  std::optional<std::string> data;
+  std::optional<std::string> listen;
+  bool insecure = false;
+};
+
+struct EngineOptions {
+  std::vector<std::string> arguments;  ///< As they stand: the engine's own affair.
+};
+
+struct IngestOptions {
+  std::string server;
+  std::vector<std::string> files;
+  std::string dataset;  ///< Empty: from each file's name.
+  std::string mode;     ///< The following are left to the server if they are empty.
+  std::string max_bad_rows;
+  std::string nested;
+  std::string bucket;
+  bool json = false;
+};
+
+enum class OutputFormat : std::uint8_t { Table, Lines, Csv, Json, Ndjson, Arrow, Parquet };
+
+struct SqlOptions {
+  std::string server;
+  std::string statement;
+  std::string file;
+  OutputFormat format = OutputFormat::Table;
+  bool format_given = false;
+  std::string output;  ///< Empty: the standard output.
+  std::optional<std::uint64_t> limit;
+  std::optional<std::uint64_t> timeout_ms;
+  std::vector<std::string> positional;                     ///< --arg
+  std::vector<std::pair<std::string, std::string>> named;  ///< --param NAME=VALUE
+  bool interactive = false;
+};
+
+struct DatasetsOptions {
+  enum class Action : std::uint8_t { List, Show, Drop };
+  Action action = Action::List;
+  std::string server;
+  std::string name;
+  bool purge = false;
+  bool yes = false;
+  bool json = false;
+};
+
+struct ConfigOptions {
+  enum class Action : std::uint8_t { Check, Show, Docs };
+  Action action = Action::Check;
+  std::string config;
+};
+
+struct VersionOptions {};
+
+using Options = std::variant<ServeOptions, EngineOptions, IngestOptions, SqlOptions,
+                             DatasetsOptions, ConfigOptions, VersionOptions>;
+
+/// What parsing a command line comes to: options, or a text and the code to end with.
+struct Parsed {
+  std::optional<Options> options;
+  std::string text;  ///< Help, or what is wrong.
+  int exit_code = kExitOk;
+};
+
+/// `arguments` are those after the program's name.
+[[nodiscard]] Parsed parse_arguments(std::vector<std::string> arguments);
+
+/// "json" -> Json; nothing for an unknown name.
+[[nodiscard]] std::optional<OutputFormat> output_format_from(const std::string& name);
+
+}  // namespace lakehouse::cli

@@ -1,0 +1,44 @@
+#include "cli/statements.h"
+
+#include "base/error.h"
+#include "base/text.h"
+#include "query/sql_lexer.h"
+
+namespace lakehouse::cli {
+
+bool is_blank_sql(std::string_view text) {
+  const Result<std::vector<query::Token>> tokens = query::tokenize(text);
+  return tokens && tokens->size() <= 1;
+}
+
+SplitText split_statements(std::string_view text) {
+  SplitText split;
+  const Result<std::vector<query::Token>> tokens = query::tokenize(text);
+  if (!tokens) {
+    // Something is open (a string, a comment), or the bytes are wrong: for the server to say.
+    const bool is_text = is_valid_utf8(text) && text.find('\0') == std::string_view::npos;
+    if (is_text) {
+      split.rest = std::string(text);
+    } else {
+      split.statements.emplace_back(text);
+    }
+    return split;
+  }
+  std::size_t begin = 0;
+  bool has_tokens = false;
+  for (const query::Token& token : *tokens) {
+    if (token.is_symbol(';')) {
+      if (has_tokens) {
+        split.statements.emplace_back(text.substr(begin, token.position - begin));
+      }
+      begin = token.end();
+      has_tokens = false;
+    } else if (token.kind != query::TokenKind::End) {
+      has_tokens = true;
+    }
+  }
+  split.rest = has_tokens ? std::string(text.substr(begin)) : std::string();
+  return split;
+}
+
+}  // namespace lakehouse::cli

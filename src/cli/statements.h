@@ -1,0 +1,20 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace lakehouse::cli {
+
+/// A text of SQL cut at the semicolons that end statements: not at those in strings, quoted names,
+/// comments or dollar quotes.
+struct SplitText {
+  std::vector<std::string> statements;  ///< Without the semicolon; none is blank or only comments.
+  std::string rest;                     ///< After the last semicolon; blank if nothing is begun.
+};
+[[nodiscard]] SplitText split_statements(std::string_view text);
+
+/// True if there is nothing to run in `text`: blanks and whole comments.
+[[nodiscard]] bool is_blank_sql(std::string_view text);
+
+}  // namespace lakehouse::cli
