@@ -29,7 +29,7 @@ struct UpgradeFormatVersion {
 };
 struct AddSchema {
   Schema schema;
-  std::optional<std::int32_t> last_column_id;  ///< Deprecated by the protocol; checked if given.
+  std::optional<std::int32_t> last_column_id;  ///< Deprecated by the protocol, and not used.
 };
 struct SetCurrentSchema {
   std::int32_t schema_id = -1;
@@ -111,10 +111,11 @@ Result<TableUpdate> update_from_json(const boost::json::value& json);
 boost::json::object update_to_json(const TableUpdate& update);
 
 /// The metadata after the updates, by the rules of the reference implementation: equal schemas,
-/// specs and orders are used again, logs and sequence numbers are kept. InvalidArgument if an
-/// update does not fit the table; FailedPrecondition if it would break what other parts of the
-/// table use. The metadata log is the committer's (append_metadata_log). Linear in the table and
-/// the updates.
+/// specs and orders are used again, logs and sequence numbers are kept, and what refers to removed
+/// snapshots goes with them. The base itself if nothing changes. InvalidArgument if an update does
+/// not fit the table; Aborted if a snapshot's sequence number or first row id shows that it lost a
+/// race. The metadata log is the committer's (append_metadata_log). Linear in the table and the
+/// updates.
 Result<TableMetadata> apply_updates(TableMetadata base, std::span<const TableUpdate> updates,
                                     std::int64_t now_ms);
 
