@@ -11,13 +11,11 @@ namespace {
 using lakehouse::testing::FailsWith;
 using lakehouse::testing::IsOk;
 
-constexpr std::string_view kDocument =
-    R"j({"columns": [{"name": "id", "type": "HUGEINT"}, {"name": "who", "type": "VARCHAR"}, )j"
-    R"j({"name": "x", "type": "STRUCT(a INTEGER[])j"
-}], "rows": [)j"
-    R"j([170141183460469231731687303715884105727, "Zo\u00eb \"Z\"", {"a": [1, null], "b": {"c": "d"}}],)j"
-    R"j([-0.50, null, [true, "x"]]], "row_count": 2, "truncated": true, "query_id": "q", )j"
-    R"j("elapsed_ms": 12.5, "snapshot_ids": {"main.t": 1}, "cached": false, "engine": "local"})j";
+constexpr std::string_view kDocument = R"j({"columns": [{"name": "id", "type": "HUGEINT"},
+  {"name": "who", "type": "VARCHAR"}, {"name": "x", "type": "STRUCT(a INTEGER[])"}], "rows": [
+  [170141183460469231731687303715884105727, "Zo\u00eb \"Z\"", {"a": [1, null], "b": {"c": "d"}}],
+  [-0.50, null, [true, "x"]]], "row_count": 2, "truncated": true, "query_id": "q",
+  "elapsed_ms": 12.5, "snapshot_ids": {"main.t": 1}, "cached": false, "engine": "local"})j";
 
 Result<Answer> read(std::string_view text, std::size_t piece) {
   AnswerReader reader;
