@@ -32,7 +32,8 @@ Status WorkerPool::submit(std::move_only_function<void()> work) {
     if (stopping_) {
       return fail(ErrorCode::Unavailable, "the server is shutting down");
     }
-    if (queue_.size() >= queue_max_) {
+    // Counted with what runs: a burst finds the threads still asleep.
+    if (queue_.size() + running_ >= threads_.size() + queue_max_) {
       return fail(ErrorCode::ResourceExhausted,
                   fmt::format("too many requests wait for the {} pool", name_),
                   "Retry in a moment, with fewer requests at once.");

@@ -40,7 +40,7 @@ using std::chrono::milliseconds;
 
 constexpr auto kToken = net::as_tuple(net::use_awaitable);
 constexpr milliseconds kWatchInterval{100};
-constexpr milliseconds kLingerTime{2000};
+constexpr milliseconds kLingerTime{1000};
 // What is left of a body that nobody read, and is still cheaper to read than a new connection.
 constexpr std::uint64_t kDrainBytesMax = std::uint64_t{256} << 10U;
 constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
@@ -83,7 +83,6 @@ struct Exchange {
   bool http11 = true;
   bool keep_alive = false;
   bool expects_continue = false;
-  bool finished = false;
   int status = 0;
   std::uint64_t bytes_in = 0;
   std::uint64_t bytes_out = 0;
@@ -92,9 +91,9 @@ struct Exchange {
 };
 
 // How a request that could not even be parsed is answered; nothing if the client just went.
-std::optional<Error> error_of_parse(const error_code& ec) {
+std::optional<Error> error_of_parse(const error_code& ec, bool timed_out) {
   namespace http = beast::http;
-  if (ec == beast::error::timeout) {
+  if (timed_out) {
     return make_error(ErrorCode::DeadlineExceeded, "the request's header did not come in time",
                       408);
   }
@@ -148,11 +147,10 @@ class Session final : public SessionHandle,
       : stream_(std::move(stream)),
         shared_(shared),
         buffer_(std::max(shared.options.header_bytes_max, kReadBytes) * 2),
-        watch_(stream_.get_executor()) {
+        timer_(stream_.get_executor()) {
     error_code ignored;
     const auto peer = lowest().socket().remote_endpoint(ignored);
     peer_ = ignored ? std::string("unknown") : peer.address().to_string();
-    shared_.sessions.add(this);
   }
   ~Session() override { shared_.sessions.remove(this); }
   Session(const Session&) = delete;
@@ -160,7 +158,7 @@ class Session final : public SessionHandle,
 
   net::awaitable<void> run() {
     if constexpr (kIsTls) {
-      lowest().expires_after(shared_.options.header_timeout);
+      expire_after(shared_.options.header_timeout);
       const auto [failed] = co_await stream_.async_handshake(net::ssl::stream_base::server, kToken);
       if (failed) {
         co_return;
@@ -236,7 +234,48 @@ class Session final : public SessionHandle,
 
   beast::tcp_stream& lowest() { return beast::get_lowest_layer(stream_); }
 
-  void expire_after(milliseconds time) { lowest().expires_after(time); }
+  /// What is read or written next is given up after `time`. Beast's own timeouts would close the
+  /// socket, and with it the way to say so.
+  void expire_after(milliseconds time) {
+    deadline_ = Clock::now() + time;
+    timed_out_ = false;
+    schedule_tick();
+  }
+
+  void expire_never() { deadline_ = Clock::time_point::max(); }
+
+  /// One timer serves the deadline and, while a request is handled, the look at the client.
+  void schedule_tick() {
+    Clock::time_point due = deadline_;
+    if (watching_) {
+      due = std::min(due, Clock::now() + kWatchInterval);
+    }
+    if (due >= tick_at_) {
+      return;  // An earlier tick comes anyway.
+    }
+    tick_at_ = due;
+    timer_.expires_at(due);
+    timer_.async_wait([weak = this->weak_from_this()](const error_code& ec) {
+      const auto self = weak.lock();
+      if (self != nullptr && !ec) {
+        self->tick();
+      }
+    });
+  }
+
+  void tick() {
+    tick_at_ = Clock::time_point::max();
+    if (Clock::now() >= deadline_) {
+      expire_never();
+      timed_out_ = true;
+      lowest().cancel();
+    }
+    if (watching_ && client_is_gone()) {
+      watching_ = false;
+      cancel_request();
+    }
+    schedule_tick();
+  }
 
   void cancel_request() {
     if (exchange_ != nullptr) {
@@ -246,7 +285,7 @@ class Session final : public SessionHandle,
 
   Error body_error(const error_code& ec) {
     body_broken_ = true;
-    if (ec == beast::error::timeout) {
+    if (timed_out_) {
       return make_error(ErrorCode::DeadlineExceeded, "the request's body did not come in time",
                         408);
     }
@@ -257,7 +296,7 @@ class Session final : public SessionHandle,
           413);
     }
     const bool is_gone = ec == beast::http::error::end_of_stream ||
-                         ec == beast::http::error::partial_message || !error_of_parse(ec);
+                         ec == beast::http::error::partial_message || !error_of_parse(ec, false);
     if (is_gone) {
       cancel_request();
       return Error{.code = ErrorCode::Cancelled,
@@ -280,12 +319,12 @@ class Session final : public SessionHandle,
     if (!begun) {
       co_return false;
     }
-    exchange_ = std::make_shared<Exchange>();
+    exchange_ = std::make_unique<Exchange>();
     expire_after(shared_.options.header_timeout);
     const auto [ec, ignored] =
         co_await beast::http::async_read_header(stream_, buffer_, *parser_, kToken);
     if (ec) {
-      const auto error = error_of_parse(ec);
+      const auto error = error_of_parse(ec, timed_out_);
       if (!error) {
         cut_ = true;
         co_return false;
@@ -314,7 +353,7 @@ class Session final : public SessionHandle,
     const auto [ec, count] = co_await stream_.async_read_some(room, kToken);
     idle_ = false;
     if (ec) {
-      cut_ = cut_ || ec != net::error::eof;
+      cut_ = cut_ || (ec != net::error::eof && !timed_out_);
       co_return false;
     }
     buffer_.commit(count);
@@ -325,16 +364,16 @@ class Session final : public SessionHandle,
     Gauge& running = shared_.metrics.gauge("lakehouse_http_requests_running",
                                            "Requests that are being handled.");
     running.add(1);
-    lowest().expires_never();
-    arm_watch();
+    expire_never();
+    watching_ = true;
+    schedule_tick();
     Response response = co_await respond();
     co_await pull_first(&response);
     const bool body_fits = parser_->is_done() || (!body_broken_ && !exchange_->expects_continue &&
                                                   rest_of_body() <= kDrainBytesMax);
     exchange_->keep_alive = exchange_->keep_alive && body_fits && !shared_.draining;
     const bool sent = co_await send(std::move(response));
-    exchange_->finished = true;
-    watch_.cancel();
+    watching_ = false;
     running.add(-1);
     finish_exchange();
     if (!sent || !exchange_->keep_alive) {
@@ -653,7 +692,7 @@ class Session final : public SessionHandle,
         at += buffers[at].size() == 0 ? 1U : 0U;
       }
     }
-    lowest().expires_never();
+    expire_never();
     co_return true;
   }
 
@@ -683,26 +722,17 @@ class Session final : public SessionHandle,
          {.name = "peer", .value = peer_}});
   }
 
-  /// Looks now and then whether the client still waits. By polling, because bytes of a pipelined
-  /// request would hide the end of the stream from a read, and TLS has its own reader.
-  void arm_watch() {
-    watch_.expires_after(kWatchInterval);
-    watch_.async_wait([self = this->shared_from_this(), exchange = exchange_](error_code ec) {
-      if (ec || exchange->finished) {
-        return;
-      }
-      pollfd poll_fd{
-          .fd = self->lowest().socket().native_handle(), .events = POLLRDHUP, .revents = 0};
-      const bool asked = ::poll(&poll_fd, 1, 0) >= 0;
-      const auto events = static_cast<unsigned>(poll_fd.revents);
-      const bool closed = (events & static_cast<unsigned>(POLLERR | POLLHUP | POLLNVAL)) != 0;
-      const bool half_closed = (events & static_cast<unsigned>(POLLRDHUP)) != 0;
-      if (asked && (closed || (half_closed && self->parser_->is_done()))) {
-        exchange->stop.request_stop();
-      } else {
-        self->arm_watch();
-      }
-    });
+  /// By polling, because bytes of a pipelined request would hide the end of the stream from a
+  /// read, and TLS has its own reader.
+  bool client_is_gone() {
+    pollfd poll_fd{.fd = lowest().socket().native_handle(), .events = POLLRDHUP, .revents = 0};
+    if (::poll(&poll_fd, 1, 0) < 0) {
+      return false;
+    }
+    const auto events = static_cast<unsigned>(poll_fd.revents);
+    const bool closed = (events & static_cast<unsigned>(POLLERR | POLLHUP | POLLNVAL)) != 0;
+    const bool half_closed = (events & static_cast<unsigned>(POLLRDHUP)) != 0;
+    return closed || (half_closed && parser_->is_done());
   }
 
   net::awaitable<void> close() {
@@ -721,6 +751,9 @@ class Session final : public SessionHandle,
     } else {
       socket.shutdown(tcp::socket::shutdown_send, ignored);
       // Closing with unread bytes resets the connection, and the answer may be lost with it.
+      if (parser_->is_done() && socket.available(ignored) == 0) {
+        co_return;
+      }
       std::array<char, 16384> buffer{};
       for (bool open = true; open;) {
         const auto [ec, count] = co_await stream_.async_read_some(net::buffer(buffer), kToken);
@@ -733,11 +766,15 @@ class Session final : public SessionHandle,
   Stream stream_;
   SessionShared shared_;
   beast::flat_buffer buffer_;
-  net::steady_timer watch_;
+  net::steady_timer timer_;
   std::string peer_;
   std::optional<beast::http::request_parser<beast::http::buffer_body>> parser_;
-  std::shared_ptr<Exchange> exchange_;  ///< Shared with the watch's timer.
+  std::unique_ptr<Exchange> exchange_;
   std::optional<std::string> first_piece_;
+  Clock::time_point deadline_ = Clock::time_point::max();
+  Clock::time_point tick_at_ = Clock::time_point::max();
+  bool timed_out_ = false;
+  bool watching_ = false;
   bool first_ = true;
   bool idle_ = false;
   bool cut_ = false;
@@ -748,6 +785,7 @@ template <class Stream>
 void spawn(Stream stream, const SessionShared& shared) {
   const auto executor = stream.get_executor();
   auto session = std::make_shared<Session<Stream>>(std::move(stream), shared);
+  shared.sessions.add(session);
   net::co_spawn(executor, session->run(), [session, &log = shared.log](std::exception_ptr thrown) {
     try {
       if (thrown) {
@@ -786,9 +824,9 @@ net::awaitable<void> refuse(tcp::socket socket, milliseconds timeout) {
 
 }  // namespace
 
-void SessionList::add(SessionHandle* session) {
+void SessionList::add(const std::shared_ptr<SessionHandle>& session) {
   const std::lock_guard lock(mutex_);
-  sessions_.insert(session);
+  sessions_.emplace(session.get(), session);
 }
 
 void SessionList::remove(SessionHandle* session) {
@@ -803,8 +841,16 @@ std::size_t SessionList::size() const {
 }
 
 void SessionList::for_each(const std::function<void(SessionHandle&)>& action) {
-  const std::lock_guard lock(mutex_);
-  for (SessionHandle* session : sessions_) {
+  std::vector<std::shared_ptr<SessionHandle>> sessions;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [key, session] : sessions_) {
+      if (auto alive = session.lock()) {
+        sessions.push_back(std::move(alive));
+      }
+    }
+  }
+  for (const auto& session : sessions) {
     action(*session);
   }
 }

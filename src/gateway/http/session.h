@@ -5,9 +5,9 @@
 #include <condition_variable>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
-#include <set>
 
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/ssl/context.hpp>
@@ -32,10 +32,10 @@ class SessionHandle {
 /// The open connections. Thread-safe.
 class SessionList {
  public:
-  void add(SessionHandle* session);
+  void add(const std::shared_ptr<SessionHandle>& session);
   void remove(SessionHandle* session);
   [[nodiscard]] std::size_t size() const;
-  /// Calls `action` for each, while none can be removed.
+  /// Calls `action` for each, without the lock: the last owner's end takes it again.
   void for_each(const std::function<void(SessionHandle&)>& action);
   /// True if all have gone within `time`.
   bool wait_empty(std::chrono::milliseconds time);
@@ -43,7 +43,7 @@ class SessionList {
  private:
   mutable std::mutex mutex_;
   std::condition_variable changed_;
-  std::set<SessionHandle*> sessions_;
+  std::map<SessionHandle*, std::weak_ptr<SessionHandle>> sessions_;
 };
 
 /// What all sessions of a server share. Outlives them.
