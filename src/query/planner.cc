@@ -1,0 +1,232 @@
+#include "query/planner.h"
+
+#include <algorithm>
+#include <cctype>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "base/text.h"
+#include "query/system_tables.h"
+
+namespace lakehouse::query {
+namespace {
+
+/// How often a set of tables is read again when commits come in between.
+constexpr int kReadsMax = 20;
+
+std::string dotted(const std::vector<std::string>& parts) {
+  return fmt::format("{}", fmt::join(parts, "."));
+}
+
+std::unexpected<Error> at_position(Error error, std::optional<std::size_t> position) {
+  if (!error.position_bytes) {
+    error.position_bytes = position;
+  }
+  return std::unexpected(std::move(error));
+}
+
+/// Which snapshot a reference means.
+Result<SnapshotChoice> choose(const catalog::LoadedTable& table, const std::optional<AtClause>& at,
+                              std::optional<std::int64_t> as_of_ms) {
+  const iceberg::TableMetadata& metadata = *table.metadata;
+  const std::string name = catalog::to_string(table.identifier);
+  std::optional<std::int64_t> moment = as_of_ms;
+  if (at && at->is_timestamp) {
+    LH_ASSIGN_OR_RETURN(moment, parse_timestamp_ms(std::get<std::string>(at->value)));
+  } else if (at && std::holds_alternative<std::int64_t>(at->value)) {
+    const std::int64_t id = std::get<std::int64_t>(at->value);
+    const iceberg::Snapshot* snapshot = metadata.snapshot_by_id(id);
+    if (snapshot == nullptr) {
+      return fail(ErrorCode::NotFound, fmt::format("{} has no snapshot {}", name, id));
+    }
+    return SnapshotChoice{snapshot, &metadata.schema_of(*snapshot)};
+  } else if (at) {
+    const std::string& ref = std::get<std::string>(at->value);
+    const iceberg::Snapshot* snapshot = metadata.snapshot_by_ref(ref);
+    if (snapshot == nullptr) {
+      return fail(ErrorCode::NotFound, fmt::format("{} has no branch or tag '{}'", name, ref));
+    }
+    return SnapshotChoice{snapshot, &metadata.schema_of(*snapshot)};
+  }
+  if (!moment) {
+    return SnapshotChoice{metadata.current_snapshot(), metadata.current_schema()};
+  }
+  const iceberg::Snapshot* snapshot = metadata.snapshot_as_of(*moment);
+  if (snapshot == nullptr) {
+    return fail(ErrorCode::NotFound, fmt::format("{} had no snapshot at that time yet", name));
+  }
+  return SnapshotChoice{snapshot, &metadata.schema_of(*snapshot)};
+}
+
+class Planning {
+ public:
+  Planning(const RequestContext& context, catalog::Catalog& catalog, TableSource& source,
+           std::optional<std::int64_t> as_of_ms)
+      : context_(context), catalog_(catalog), source_(source), as_of_ms_(as_of_ms) {}
+
+  Result<PlannedSelect> run(boost::json::object& document) {
+    LH_ASSIGN_OR_RETURN(Analysis analysis, analyse(document));
+    for (const ShowReference& show : analysis.shows) {
+      LH_ASSIGN_OR_RETURN(boost::json::object rows, show_source(context_, catalog_, show));
+      replace_show(show, std::move(rows));
+    }
+    LH_RETURN_IF_ERROR(replace_system_tables(analysis));
+    LH_RETURN_IF_ERROR(load(analysis));
+    for (const TableReference& reference : analysis.tables) {
+      if (Status done = put(reference); !done) {
+        return at_position(std::move(done).error(), reference.position);
+      }
+    }
+    return std::move(out_);
+  }
+
+ private:
+  Status replace_system_tables(Analysis& analysis) {
+    std::vector<TableReference> rest;
+    for (TableReference& reference : analysis.tables) {
+      auto rows = system_table_source(context_, catalog_, reference.parts);
+      if (!rows) {
+        return at_position(std::move(rows).error(), reference.position);
+      }
+      if (*rows) {
+        replace_table(reference, **std::move(rows));
+      } else {
+        rest.push_back(std::move(reference));
+      }
+    }
+    analysis.tables = std::move(rest);
+    return {};
+  }
+
+  /// Loads every table once, all as they are at one moment: read, then looked at again; if no
+  /// pointer moved in between, they all stood so at the same time.
+  Status load(const Analysis& analysis) {
+    for (const TableReference& reference : analysis.tables) {
+      const std::string name = reference.dotted();
+      if (!identifiers_.contains(name)) {
+        auto found = resolve_table(context_, catalog_, reference.parts);
+        if (!found) {
+          return at_position(std::move(found).error(), reference.position);
+        }
+        identifiers_.emplace(name, *std::move(found));
+      }
+    }
+    for (int read = 0; read < kReadsMax; ++read) {
+      tables_.clear();
+      for (const auto& [name, identifier] : identifiers_) {
+        if (!tables_.contains(identifier)) {
+          LH_ASSIGN_OR_RETURN(auto table, catalog_.load_table(context_, identifier));
+          tables_.emplace(identifier, std::move(table));
+        }
+      }
+      LH_ASSIGN_OR_RETURN(const bool stood, stood_still());
+      if (stood) {
+        return {};
+      }
+    }
+    return fail(ErrorCode::Aborted, "the tables change too quickly to read them at one moment",
+                "Try again.");
+  }
+  Result<bool> stood_still() {
+    if (tables_.size() < 2) {
+      return true;
+    }
+    for (const auto& [identifier, table] : tables_) {
+      LH_ASSIGN_OR_RETURN(const std::string now, catalog_.metadata_location(context_, identifier));
+      if (now != table.metadata_location) {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  Status put(const TableReference& reference) {
+    const catalog::LoadedTable& table = tables_.at(identifiers_.at(reference.dotted()));
+    LH_ASSIGN_OR_RETURN(const SnapshotChoice choice, choose(table, reference.at, as_of_ms_));
+    const std::string dataset = catalog::to_string(table.identifier);
+    const std::int64_t id = choice.snapshot == nullptr ? -1 : choice.snapshot->snapshot_id;
+    auto scan = scans_.find({dataset, id});
+    if (scan == scans_.end()) {
+      auto made =
+          source_.scan(context_, *table.metadata, choice, {}, fmt::format("lh_{}", scans_.size()));
+      if (!made) {
+        return std::unexpected(std::move(made).error().with_context(dataset));
+      }
+      for (engine::Variable& variable : made->variables) {
+        out_.variables.push_back(std::move(variable));
+      }
+      scan = scans_.emplace(std::pair(dataset, id), std::move(made->node)).first;
+      if (choice.snapshot != nullptr) {
+        out_.snapshot_ids.emplace_back(dataset, id);
+      }
+    }
+    replace_table(reference, scan->second);
+    return {};
+  }
+
+  const RequestContext& context_;
+  catalog::Catalog& catalog_;
+  TableSource& source_;
+  std::optional<std::int64_t> as_of_ms_;
+  std::map<std::string, catalog::TableIdentifier> identifiers_;  ///< By name as written.
+  std::map<catalog::TableIdentifier, catalog::LoadedTable> tables_;
+  std::map<std::pair<std::string, std::int64_t>, boost::json::object> scans_;
+  PlannedSelect out_;
+};
+
+}  // namespace
+
+Result<catalog::TableIdentifier> resolve_table(const RequestContext& context,
+                                               catalog::Catalog& catalog,
+                                               const std::vector<std::string>& parts) {
+  auto found = catalog.resolve_dataset(context, dotted(parts));
+  if (!found && found.error().code == ErrorCode::NotFound && parts.size() > 1 &&
+      to_lower(parts.front()) == "lake") {
+    if (auto inner = catalog.resolve_dataset(context, dotted({parts.begin() + 1, parts.end()}))) {
+      return inner;
+    }
+  }
+  if (!found && found.error().code == ErrorCode::NotFound &&
+      dotted(parts).find_first_of("/\\") != std::string::npos && found.error().hint.empty()) {
+    found.error().hint = "Files are read by ingesting them (POST /ingest/file).";
+  }
+  return found;
+}
+
+Result<catalog::TableIdentifier> new_table(const std::vector<std::string>& parts) {
+  const std::size_t skip = parts.size() == 3 && to_lower(parts.front()) == "lake" ? 1 : 0;
+  return catalog::Catalog::parse_dataset(
+      dotted({parts.begin() + static_cast<std::ptrdiff_t>(skip), parts.end()}));
+}
+
+Result<std::int64_t> parse_timestamp_ms(std::string_view text) {
+  std::string normal(text);
+  if (normal.size() > 10 && (normal[10] == 'T' || normal[10] == 't')) {
+    normal[10] = ' ';
+  }
+  if (normal.ends_with('Z') || normal.ends_with('z')) {
+    normal.replace(normal.size() - 1, 1, "+00");
+  }
+  if (normal.size() == 10) {
+    normal.append(" 00:00:00");
+  }
+  const bool zoned = normal.size() > 10 && normal.find_first_of("+-", 10) != std::string::npos;
+  const auto type =
+      iceberg::primitive(zoned ? iceberg::TypeKind::Timestamptz : iceberg::TypeKind::Timestamp);
+  const auto literal = iceberg::literal_from_text(*type, normal);
+  if (!literal) {
+    return fail(ErrorCode::InvalidArgument, fmt::format("'{}' is no timestamp", text),
+                "Write it as 2024-01-31T12:00:00Z.");
+  }
+  const std::int64_t us = literal->as_int64();
+  return us >= 0 ? us / 1000 : (us - 999) / 1000;
+}
+
+Result<PlannedSelect> plan_select(const RequestContext& context, catalog::Catalog& catalog,
+                                  TableSource& source, boost::json::object& document,
+                                  std::optional<std::int64_t> as_of_ms) {
+  return Planning(context, catalog, source, as_of_ms).run(document);
+}
+
+}  // namespace lakehouse::query

@@ -1,0 +1,164 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <list>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include <boost/json/value.hpp>
+
+#include "base/error.h"
+#include "base/request_context.h"
+#include "catalog/catalog.h"
+#include "engine/engine.h"
+#include "query/rewrite.h"
+#include "query/statement.h"
+#include "query/table_source.h"
+#include "query/table_writer.h"
+
+namespace lakehouse::query {
+
+/// One statement to run, as every door gives it.
+struct SqlRequest {
+  std::string sql;
+  boost::json::value params;           ///< An array, an object or null.
+  std::optional<std::uint64_t> limit;  ///< Rows; the service's own limit wins if it is less.
+  std::optional<std::chrono::milliseconds> timeout;
+  /// All tables as they were then: a timestamp such as 2024-01-31T12:00:00Z.
+  std::optional<std::string> as_of;
+  engine::Encoding encoding = engine::Encoding::Json;
+  /// For writes: the request's Idempotency-Key and a digest of the request. A repetition is
+  /// answered as the first time; the key with another digest is AlreadyExists.
+  std::string idempotency_key;
+  std::string fingerprint;
+};
+
+/// A statement that runs. Destroying the stream before its end cancels it.
+struct QueryAnswer {
+  std::string query_id;
+  /// The request's, with the statement's deadline and with a stop token that `cancel` fires, too.
+  RequestContext context;
+  std::unique_ptr<engine::ResultStream> stream;
+  /// What was read, and after a write what it made: dataset and snapshot.
+  std::vector<std::pair<std::string, std::int64_t>> snapshot_ids;
+  std::chrono::steady_clock::time_point started;
+};
+
+/// A statement that runs now.
+struct RunningQuery {
+  std::string id;
+  std::string sql;
+  std::string principal;
+  std::chrono::system_clock::time_point started;
+  std::string state;  ///< "planning", "running", "writing", "streaming".
+};
+
+/// Runs SQL: the one way from a statement to rows or to a commit, for every door.
+///
+/// SELECTs are parsed by the engine, walked by allow-lists, and every table in them replaced by a
+/// scan of one snapshot; all tables of a statement are read at one moment. INSERT and CREATE TABLE
+/// AS do that for their source and hand it to the TableWriter, as DDL is. Thread-safe; calls block.
+class QueryService {
+ public:
+  struct Options {
+    std::chrono::milliseconds timeout{300'000};
+    std::uint64_t row_limit = 0;  ///< 0: none.
+    std::size_t sql_bytes_max = std::size_t{1} << 20U;
+    std::size_t parsed_max = 512;  ///< Statements whose trees are kept.
+  };
+
+  QueryService(catalog::Catalog& catalog, engine::Engine& engine, TableSource& source,
+               TableWriter& writer, Options options);
+  ~QueryService();
+  QueryService(const QueryService&) = delete;
+  QueryService& operator=(const QueryService&) = delete;
+
+  /// The rows, or one row: {Count} of an INSERT or CREATE TABLE AS, {Success} of other DDL.
+  /// InvalidArgument, with the position where there is one, for a statement that cannot run;
+  /// NotFound, with the nearest names, for an unknown table.
+  Result<QueryAnswer> run(const RequestContext& context, SqlRequest request);
+
+  /// DuckDB's plan of a SELECT, as text.
+  Result<std::string> explain(const RequestContext& context, SqlRequest request);
+
+  [[nodiscard]] std::vector<RunningQuery> running() const;
+  /// False if no such query runs (any more).
+  bool cancel(std::string_view query_id);
+
+ private:
+  struct Parsed;
+  struct Active;
+  class Tracked;
+  struct Plan {
+    engine::Statement statement;
+    std::shared_ptr<const Parsed> parsed;  ///< For positions.
+    std::vector<std::pair<std::string, std::int64_t>> snapshot_ids;
+  };
+  /// What a statement that is no SELECT came to.
+  struct Outcome {
+    std::string column;
+    boost::json::value value;
+    std::vector<std::pair<std::string, std::int64_t>> snapshot_ids;
+  };
+
+  Result<std::shared_ptr<const Parsed>> parse(const RequestContext& context,
+                                              const std::string& sql);
+  Result<Plan> plan(const RequestContext& context, std::shared_ptr<const Parsed> parsed,
+                    const SqlRequest& request);
+  Result<QueryAnswer> run_active(const std::shared_ptr<Active>& active, SqlRequest request);
+  Result<std::unique_ptr<engine::ResultStream>> execute(const RequestContext& context, Plan plan,
+                                                        const SqlRequest& request,
+                                                        std::string_view around);
+  std::shared_ptr<Active> begin(const RequestContext& context, const SqlRequest& request);
+
+  // Writes. `also` puts the receipt down, if there is a key.
+  Result<Outcome> write(const RequestContext& context, const std::shared_ptr<const Parsed>& parsed,
+                        const SqlRequest& request);
+  Result<Outcome> write_once(const RequestContext& context,
+                             const std::shared_ptr<const Parsed>& parsed,
+                             const SqlRequest& request);
+  Result<Outcome> insert(const RequestContext& context, const InsertStatement& statement,
+                         const std::shared_ptr<const Parsed>& parsed, const SqlRequest& request);
+  Result<Outcome> create_table(const RequestContext& context, const CreateTableStatement& statement,
+                               const std::shared_ptr<const Parsed>& parsed,
+                               const SqlRequest& request);
+  Result<Outcome> alter_table(const RequestContext& context, const AlterTableStatement& statement,
+                              const SqlRequest& request);
+  Result<Outcome> other_ddl(const RequestContext& context, const SqlStatement& statement);
+  Result<Outcome> append(const RequestContext& context, AppendRequest append,
+                         const SqlRequest& request);
+  Result<std::optional<Outcome>> repeated(const RequestContext& context, const SqlRequest& request);
+  Status keep_receipt(const RequestContext& context, const SqlRequest& request,
+                      const Outcome& outcome);
+  Result<std::vector<std::string>> canonical_types(const RequestContext& context,
+                                                   const std::vector<std::string>& types);
+  Result<std::unique_ptr<engine::ResultStream>> stream_of(const RequestContext& context,
+                                                          const Outcome& outcome,
+                                                          engine::Encoding encoding);
+
+  catalog::Catalog& catalog_;
+  engine::Engine& engine_;
+  TableSource& source_;
+  TableWriter& writer_;
+  Options options_;
+
+  using ParsedEntry = std::pair<std::string, std::shared_ptr<const Parsed>>;
+  std::mutex parsed_mutex_;
+  std::list<ParsedEntry> parsed_;  ///< The last used first.
+  std::unordered_map<std::string_view, std::list<ParsedEntry>::iterator> parsed_by_text_;
+
+  /// Shared with the streams that are out: one may end after the service's caller forgot it.
+  struct Registry;
+  std::shared_ptr<Registry> registry_;
+};
+
+}  // namespace lakehouse::query

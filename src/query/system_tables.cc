@@ -1,0 +1,235 @@
+#include "query/system_tables.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "base/text.h"
+#include "iceberg/type_mapping.h"
+#include "query/tree.h"
+
+namespace lakehouse::query {
+namespace {
+
+using catalog::Catalog;
+using catalog::TableIdentifier;
+using iceberg::TypeKind;
+
+struct ColumnType {
+  std::string name;
+  TypeKind kind = TypeKind::String;
+  bool is_list = false;
+};
+
+/// VALUES with typed columns; a SELECT of no row when there is none.
+tree::object table_of(std::vector<tree::array> rows, const std::vector<ColumnType>& columns) {
+  const auto type_of = [](const ColumnType& column) {
+    iceberg::TypePtr type = iceberg::primitive(column.kind);
+    return column.is_list ? iceberg::list_of(1, std::move(type), false) : type;
+  };
+  tree::array list;
+  if (rows.empty()) {
+    for (const ColumnType& column : columns) {
+      list.push_back(tree::aliased(tree::null_of(*type_of(column)), column.name));
+    }
+    return tree::select(std::move(list), tree::empty_table(), tree::boolean(false));
+  }
+  std::vector<std::string> names;
+  for (const ColumnType& column : columns) {
+    list.push_back(
+        tree::aliased(tree::cast(tree::column({column.name}), *type_of(column)), column.name));
+    names.push_back(column.name);
+  }
+  return tree::select(std::move(list), tree::values(std::move(rows), names));
+}
+
+std::vector<ColumnType> texts(std::initializer_list<const char*> names) {
+  std::vector<ColumnType> columns;
+  for (const char* name : names) {
+    columns.push_back({name, TypeKind::String, false});
+  }
+  return columns;
+}
+
+bool is_default(const TableIdentifier& table) {
+  return table.name_space.size() == 1 && table.name_space[0] == catalog::kDefaultNamespace;
+}
+
+/// All namespaces, nested ones too, in order.
+Result<std::vector<catalog::Namespace>> all_namespaces(const RequestContext& context,
+                                                       Catalog& catalog) {
+  std::vector<catalog::Namespace> out;
+  std::vector<catalog::Namespace> parents{{}};
+  while (!parents.empty()) {
+    const catalog::Namespace parent = std::move(parents.back());
+    parents.pop_back();
+    LH_ASSIGN_OR_RETURN(const auto page, catalog.list_namespaces(context, parent, {}));
+    for (const catalog::Namespace& child : page.items) {
+      out.push_back(child);
+      parents.push_back(child);
+    }
+  }
+  std::ranges::sort(out);
+  return out;
+}
+
+/// SHOW TABLES: the default namespace's by their names, the others' with their namespaces, as they
+/// would be written.
+Result<tree::object> tables(const RequestContext& context, Catalog& catalog,
+                            const ShowReference& show) {
+  LH_ASSIGN_OR_RETURN(const auto all, catalog.list_all_tables(context));
+  std::string wanted;
+  for (const std::string& level : show.name_space) {
+    wanted.append(wanted.empty() ? "" : ".").append(level);
+  }
+  std::vector<tree::array> rows;
+  for (const TableIdentifier& table : all) {
+    const std::string name_space = catalog::to_string(table.name_space);
+    if (!wanted.empty() && to_lower(name_space) != to_lower(wanted)) {
+      continue;
+    }
+    const bool bare = !wanted.empty() || is_default(table);
+    rows.push_back({tree::string(bare ? table.name : catalog::to_string(table))});
+  }
+  if (rows.empty() && !wanted.empty()) {
+    LH_ASSIGN_OR_RETURN(const auto name_spaces, all_namespaces(context, catalog));
+    std::vector<std::string> names;
+    for (const auto& name_space : name_spaces) {
+      names.push_back(catalog::to_string(name_space));
+    }
+    const auto same = [&wanted](const std::string& name) {
+      return to_lower(name) == to_lower(wanted);
+    };
+    if (std::ranges::none_of(names, same)) {
+      return fail(ErrorCode::NotFound, "there is no schema " + wanted, did_you_mean(wanted, names));
+    }
+  }
+  return table_of(std::move(rows), texts({"name"}));
+}
+
+tree::object text_list(const std::vector<std::string>& values) {
+  tree::array list;
+  for (const std::string& value : values) {
+    list.push_back(tree::string(value));
+  }
+  return tree::list(std::move(list));
+}
+
+Result<tree::object> all_tables(const RequestContext& context, Catalog& catalog) {
+  LH_ASSIGN_OR_RETURN(const auto all, catalog.list_all_tables(context));
+  std::vector<tree::array> rows;
+  for (const TableIdentifier& table : all) {
+    auto loaded = catalog.load_table(context, table);
+    if (!loaded) {
+      if (loaded.error().code == ErrorCode::NotFound) {
+        continue;  // Dropped meanwhile.
+      }
+      return std::unexpected(std::move(loaded).error());
+    }
+    std::vector<std::string> names;
+    std::vector<std::string> types;
+    for (const iceberg::NestedField& field : loaded->metadata->current_schema()->fields) {
+      names.push_back(field.name);
+      types.push_back(iceberg::duckdb_type(*field.type));
+    }
+    rows.push_back({tree::string("lake"), tree::string(catalog::to_string(table.name_space)),
+                    tree::string(table.name), text_list(names), text_list(types),
+                    tree::boolean(false)});
+  }
+  std::vector<ColumnType> columns = texts({"database", "schema", "name"});
+  columns.push_back({"column_names", TypeKind::String, true});
+  columns.push_back({"column_types", TypeKind::String, true});
+  columns.push_back({"temporary", TypeKind::Boolean, false});
+  return table_of(std::move(rows), columns);
+}
+
+Result<tree::object> schemata(const RequestContext& context, Catalog& catalog) {
+  LH_ASSIGN_OR_RETURN(const auto all, all_namespaces(context, catalog));
+  std::vector<tree::array> rows;
+  for (const auto& name_space : all) {
+    rows.push_back(
+        {tree::string("lake"), tree::string(catalog::to_string(name_space)), tree::string("lake")});
+  }
+  return table_of(std::move(rows), texts({"catalog_name", "schema_name", "schema_owner"}));
+}
+
+Result<tree::object> information_tables(const RequestContext& context, Catalog& catalog) {
+  LH_ASSIGN_OR_RETURN(const auto all, catalog.list_all_tables(context));
+  std::vector<tree::array> rows;
+  for (const TableIdentifier& table : all) {
+    rows.push_back({tree::string("lake"), tree::string(catalog::to_string(table.name_space)),
+                    tree::string(table.name), tree::string("BASE TABLE"), tree::string("YES")});
+  }
+  return table_of(std::move(rows), texts({"table_catalog", "table_schema", "table_name",
+                                          "table_type", "is_insertable_into"}));
+}
+
+Result<tree::object> information_columns(const RequestContext& context, Catalog& catalog) {
+  LH_ASSIGN_OR_RETURN(const auto all, catalog.list_all_tables(context));
+  std::vector<tree::array> rows;
+  for (const TableIdentifier& table : all) {
+    auto loaded = catalog.load_table(context, table);
+    if (!loaded) {
+      if (loaded.error().code == ErrorCode::NotFound) {
+        continue;
+      }
+      return std::unexpected(std::move(loaded).error());
+    }
+    std::int64_t position = 0;
+    for (const iceberg::NestedField& field : loaded->metadata->current_schema()->fields) {
+      rows.push_back({tree::string("lake"), tree::string(catalog::to_string(table.name_space)),
+                      tree::string(table.name), tree::string(field.name), tree::integer(++position),
+                      tree::string(field.required ? "NO" : "YES"),
+                      tree::string(iceberg::duckdb_type(*field.type)),
+                      tree::string(field.doc.value_or(""))});
+    }
+  }
+  std::vector<ColumnType> columns =
+      texts({"table_catalog", "table_schema", "table_name", "column_name"});
+  columns.push_back({"ordinal_position", TypeKind::Int, false});
+  for (const char* name : {"is_nullable", "data_type", "column_comment"}) {
+    columns.push_back({name, TypeKind::String, false});
+  }
+  return table_of(std::move(rows), columns);
+}
+
+}  // namespace
+
+Result<boost::json::object> show_source(const RequestContext& context, catalog::Catalog& catalog,
+                                        const ShowReference& show) {
+  if (show.what == "tables") {
+    return tables(context, catalog, show);
+  }
+  if (show.what == "all tables") {
+    return all_tables(context, catalog);
+  }
+  if (show.what == "databases") {
+    return table_of({{tree::string("lake")}}, texts({"database_name"}));
+  }
+  return schemata(context, catalog);
+}
+
+Result<std::optional<boost::json::object>> system_table_source(
+    const RequestContext& context, catalog::Catalog& catalog,
+    const std::vector<std::string>& parts) {
+  const std::size_t size = parts.size();
+  if (size < 2 || to_lower(parts[size - 2]) != "information_schema") {
+    return std::nullopt;
+  }
+  const std::string name = to_lower(parts.back());
+  Result<tree::object> found = fail(ErrorCode::NotFound, "there is no information_schema." + name,
+                                    "There are information_schema.schemata, tables and columns.");
+  if (name == "schemata") {
+    found = schemata(context, catalog);
+  } else if (name == "tables") {
+    found = information_tables(context, catalog);
+  } else if (name == "columns") {
+    found = information_columns(context, catalog);
+  }
+  if (!found) {
+    return std::unexpected(std::move(found).error());
+  }
+  return std::optional(*std::move(found));
+}
+
+}  // namespace lakehouse::query

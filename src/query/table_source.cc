@@ -1,0 +1,428 @@
+#include "query/table_source.h"
+
+#include <algorithm>
+#include <map>
+#include <optional>
+#include <set>
+#include <utility>
+
+#include <boost/json/array.hpp>
+#include <fmt/format.h>
+
+#include "base/json.h"
+#include "query/column_expressions.h"
+#include "query/tree.h"
+
+namespace lakehouse::query {
+namespace {
+
+using iceberg::DataFile;
+using iceberg::FileContent;
+using iceberg::NestedField;
+
+constexpr std::string_view kFile = "lh_file";
+constexpr std::string_view kFileName = "lh_file_name";
+/// Asked of the engine at once: the answer has one row for each different schema.
+constexpr std::size_t kFilesPerQuestion = 2000;
+
+constexpr std::string_view kSchemasQuestion =
+    "SELECT CAST(to_json(list(file_name)) AS VARCHAR), CAST(to_json(fields) AS VARCHAR) FROM ("
+    "SELECT file_name, list(struct_pack(name := name, num_children := num_children, "
+    "repetition_type := repetition_type, converted_type := converted_type, "
+    "logical_type := logical_type, field_id := field_id, duckdb_type := duckdb_type) "
+    "ORDER BY column_id) AS fields FROM parquet_schema(getvariable('lh_files')) "
+    "GROUP BY file_name) GROUP BY fields";
+
+boost::json::array to_array(const std::vector<std::string>& texts) {
+  boost::json::array out;
+  out.reserve(texts.size());
+  for (const std::string& text : texts) {
+    out.emplace_back(text);
+  }
+  return out;
+}
+
+Status check_readable(const DataFile& file) {
+  if (file.is_deletion_vector()) {
+    return fail(
+        ErrorCode::Unimplemented,
+        fmt::format("{}: deletion vectors of format version 3 are not read yet", file.file_path),
+        "Compact the table with the engine that wrote them, or write it as version 2.");
+  }
+  if (file.file_format != iceberg::FileFormat::Parquet) {
+    return fail(ErrorCode::Unimplemented,
+                fmt::format("{}: {} files are not read yet, only Parquet", file.file_path,
+                            iceberg::to_string(file.file_format)));
+  }
+  return {};
+}
+
+/// A path as DuckDB gives it back, from the forms in which writers name local files.
+tree::object plain_path(tree::object path) {
+  return tree::function("regexp_replace", tree::array{std::move(path), tree::string("^file:(//)?"),
+                                                      tree::string("")});
+}
+
+tree::object read_parquet(std::string_view variable, bool with_position, std::string_view alias) {
+  tree::array arguments{
+      tree::function("getvariable", tree::array{tree::string(variable)}),
+      // A folder such as day=1 must not become a column.
+      tree::argument("hive_partitioning", tree::boolean(false)),
+  };
+  if (with_position) {
+    arguments.push_back(tree::argument("filename", tree::string(kFileName)));
+    arguments.push_back(tree::argument("file_row_number", tree::boolean(true)));
+  }
+  return tree::table_function("read_parquet", std::move(arguments), alias);
+}
+
+/// The newest definition of a column, in whichever schema has it: equality deletes may name columns
+/// that were dropped since.
+const NestedField* find_column_by_id(const iceberg::TableMetadata& table,
+                                     const iceberg::Schema& current, std::int32_t id) {
+  const auto in = [id](const iceberg::Schema& schema) {
+    const auto found = std::ranges::find(schema.fields, id, &NestedField::id);
+    return found == schema.fields.end() ? nullptr : &*found;
+  };
+  const NestedField* found = in(current);
+  for (auto schema = table.schemas.rbegin(); found == nullptr && schema != table.schemas.rend();
+       ++schema) {
+    found = in(*schema);
+  }
+  return found;
+}
+
+}  // namespace
+
+/// Files that one SELECT can read: physically alike, with the same deletes and the same values of
+/// the columns that they lack.
+struct TableSource::Group {
+  PhysicalSchemaPtr schema;
+  std::vector<std::string> paths;
+  std::set<std::string> position_deletes;  ///< Local paths.
+  /// Equality delete files, by local path.
+  std::map<std::string, std::shared_ptr<const DataFile>> equality_deletes;
+  std::map<std::int32_t, iceberg::Literal> partition_values;  ///< Of missing columns, by field id.
+  bool has_position_deletes = false;
+};
+
+/// Builds one scan.
+class TableSource::Builder {
+ public:
+  Builder(TableSource& source, const RequestContext& context, const iceberg::TableMetadata& table,
+          const iceberg::Schema& schema, std::string_view prefix)
+      : source_(source), context_(context), table_(table), schema_(schema), prefix_(prefix) {}
+
+  Result<TableScan> run(const iceberg::ScanPlan& plan) {
+    LH_RETURN_IF_ERROR(load_schemas(plan));
+    for (const iceberg::ScanTask& task : plan.tasks) {
+      LH_RETURN_IF_ERROR(add(task));
+    }
+    std::optional<tree::object> all;
+    for (auto& [key, group] : groups_) {
+      LH_ASSIGN_OR_RETURN(tree::object branch, branch_of(group));
+      all = all ? tree::union_all(*std::move(all), std::move(branch)) : std::move(branch);
+    }
+    out_.node = all ? *std::move(all) : empty();
+    return std::move(out_);
+  }
+
+  /// No rows, but the columns.
+  tree::object empty() const {
+    tree::array columns;
+    for (const NestedField& field : schema_.fields) {
+      columns.push_back(tree::aliased(tree::null_of(*field.type), field.name));
+    }
+    return tree::select(std::move(columns), tree::empty_table(), tree::boolean(false));
+  }
+
+ private:
+  Status load_schemas(const iceberg::ScanPlan& plan) {
+    std::set<std::string> paths;
+    for (const iceberg::ScanTask& task : plan.tasks) {
+      LH_RETURN_IF_ERROR(check_readable(*task.file));
+      LH_ASSIGN_OR_RETURN(std::string path, source_.local_path(task.file->file_path));
+      paths.insert(std::move(path));
+      for (const iceberg::AttachedDelete& attached : task.deletes) {
+        LH_RETURN_IF_ERROR(check_readable(*attached.file));
+        if (attached.file->content == FileContent::EqualityDeletes) {
+          LH_ASSIGN_OR_RETURN(path, source_.local_path(attached.file->file_path));
+          paths.insert(std::move(path));
+        }
+      }
+    }
+    LH_ASSIGN_OR_RETURN(schemas_, source_.schemas_of(context_, {paths.begin(), paths.end()}));
+    return {};
+  }
+
+  Result<PhysicalSchemaPtr> schema_of(const std::string& path) {
+    const PhysicalSchemaPtr& file = schemas_[path];
+    PhysicalSchemaPtr& mapped = mapped_[file->signature];
+    if (mapped == nullptr) {
+      LH_ASSIGN_OR_RETURN(mapped, with_ids(file, table_));
+    }
+    return mapped;
+  }
+
+  Status add(const iceberg::ScanTask& task) {
+    LH_ASSIGN_OR_RETURN(const std::string path, source_.local_path(task.file->file_path));
+    Group one;
+    LH_ASSIGN_OR_RETURN(one.schema, schema_of(path));
+    add_partition_values(task, one);
+    std::string key = one.schema->signature;
+    for (const iceberg::AttachedDelete& attached : task.deletes) {
+      LH_ASSIGN_OR_RETURN(const std::string delete_path,
+                          source_.local_path(attached.file->file_path));
+      if (attached.file->content == FileContent::PositionDeletes) {
+        one.position_deletes.insert(delete_path);
+      } else {
+        one.equality_deletes.emplace(delete_path, attached.file);
+      }
+    }
+    one.has_position_deletes = !one.position_deletes.empty();
+    key.append(one.has_position_deletes ? "|positions" : "|");
+    for (const auto& [delete_path, file] : one.equality_deletes) {
+      key.append("|").append(delete_path);
+    }
+    for (const auto& [id, value] : one.partition_values) {
+      key.append(fmt::format("|{}={}", id, iceberg::literal_to_text(value)));
+    }
+    Group& group = groups_.try_emplace(std::move(key), std::move(one)).first->second;
+    group.paths.push_back(path);
+    for (const iceberg::AttachedDelete& attached : task.deletes) {
+      if (attached.file->content == FileContent::PositionDeletes) {
+        LH_ASSIGN_OR_RETURN(std::string delete_path, source_.local_path(attached.file->file_path));
+        group.position_deletes.insert(std::move(delete_path));
+      }
+    }
+    return {};
+  }
+
+  /// Files that were migrated from Hive lack the columns that their folders name: identity
+  /// partitions tell them.
+  void add_partition_values(const iceberg::ScanTask& task, Group& group) const {
+    const iceberg::PartitionSpec* spec = table_.spec_by_id(task.spec_id);
+    if (spec == nullptr) {
+      return;
+    }
+    for (std::size_t i = 0; i < spec->fields.size() && i < task.file->partition.size(); ++i) {
+      const iceberg::PartitionField& field = spec->fields[i];
+      if (field.transform.kind == iceberg::Transform::Kind::Identity &&
+          task.file->partition[i].has_value() &&
+          find_by_id(group.schema->columns, field.source_id) == nullptr) {
+        group.partition_values.emplace(field.source_id, *task.file->partition[i]);
+      }
+    }
+  }
+
+  std::string variable(const std::vector<std::string>& paths) {
+    std::string name = fmt::format("{}_{}", prefix_, out_.variables.size());
+    out_.variables.push_back({name, to_array(paths)});
+    return name;
+  }
+
+  tree::object column(const NestedField& field, const Group& group) const {
+    const auto value = group.partition_values.find(field.id);
+    return column_from_file(
+        field, *group.schema, kFile,
+        value == group.partition_values.end() ? std::nullopt : std::optional(value->second));
+  }
+
+  Result<tree::object> branch_of(const Group& group) {
+    tree::array columns;
+    for (const NestedField& field : schema_.fields) {
+      columns.push_back(tree::aliased(column(field, group), field.name));
+    }
+    if (group.has_position_deletes && group.schema->has("file_row_number")) {
+      return fail(ErrorCode::Unimplemented,
+                  "a table with row deletes and a column called file_row_number is not read yet",
+                  "Rename the column, or compact the table with the engine that deleted.");
+    }
+    tree::object from = read_parquet(variable(group.paths), group.has_position_deletes, kFile);
+    if (group.has_position_deletes) {
+      from = without_positions(std::move(from), group);
+    }
+    LH_ASSIGN_OR_RETURN(from, without_equal(std::move(from), group));
+    return tree::select(std::move(columns), std::move(from));
+  }
+
+  tree::object without_positions(tree::object from, const Group& group) {
+    tree::array columns{
+        tree::aliased(plain_path(tree::column({"file_path"})), "lh_path"),
+        tree::aliased(tree::column({"pos"}), "lh_row"),
+    };
+    const std::vector<std::string> paths(group.position_deletes.begin(),
+                                         group.position_deletes.end());
+    tree::object deleted = tree::subquery(
+        tree::select(std::move(columns), read_parquet(variable(paths), false, "lh_positions")),
+        "lh_deleted");
+    tree::array conditions{
+        tree::compare("COMPARE_EQUAL", tree::column({std::string(kFile), std::string(kFileName)}),
+                      tree::column({"lh_deleted", "lh_path"})),
+        tree::compare("COMPARE_EQUAL", tree::column({std::string(kFile), "file_row_number"}),
+                      tree::column({"lh_deleted", "lh_row"})),
+    };
+    return tree::join("ANTI", std::move(from), std::move(deleted),
+                      tree::all_of(std::move(conditions)));
+  }
+
+  /// One anti-join for each set of delete files that are physically alike and delete by the same
+  /// columns. Null equals null there.
+  Result<tree::object> without_equal(tree::object from, const Group& group) {
+    struct Alike {
+      PhysicalSchemaPtr schema;
+      std::vector<std::int32_t> ids;
+      std::vector<std::string> paths;
+    };
+    std::map<std::string, Alike> sets;
+    for (const auto& [path, file] : group.equality_deletes) {
+      LH_ASSIGN_OR_RETURN(const PhysicalSchemaPtr schema, schema_of(path));
+      const std::string key =
+          fmt::format("{}|{}", fmt::join(file->equality_ids, ","), schema->signature);
+      Alike& alike = sets.try_emplace(key, Alike{schema, file->equality_ids, {}}).first->second;
+      alike.paths.push_back(path);
+    }
+    for (const auto& [key, alike] : sets) {
+      const std::string relation = fmt::format("lh_equal_{}", out_.variables.size());
+      tree::array keys;
+      tree::array conditions;
+      for (const std::int32_t id : alike.ids) {
+        const NestedField* field = find_column_by_id(table_, schema_, id);
+        if (field == nullptr) {
+          return fail(
+              ErrorCode::Unimplemented,
+              fmt::format("an equality delete by field {}, which is no column of the table, "
+                          "is not read yet",
+                          id));
+        }
+        const std::string name = fmt::format("lh_key_{}", id);
+        keys.push_back(tree::aliased(column_from_file(*field, *alike.schema, "lh_keys", {}), name));
+        conditions.push_back(tree::compare("COMPARE_NOT_DISTINCT_FROM", column(*field, group),
+                                           tree::column({relation, name})));
+      }
+      tree::object deleted = tree::subquery(
+          tree::select(std::move(keys), read_parquet(variable(alike.paths), false, "lh_keys")),
+          relation);
+      from = tree::join("ANTI", std::move(from), std::move(deleted),
+                        tree::all_of(std::move(conditions)));
+    }
+    return from;
+  }
+
+  TableSource& source_;
+  const RequestContext& context_;
+  const iceberg::TableMetadata& table_;
+  const iceberg::Schema& schema_;
+  std::string prefix_;
+  std::unordered_map<std::string, PhysicalSchemaPtr> schemas_;
+  std::map<std::string, PhysicalSchemaPtr> mapped_;
+  std::map<std::string, Group> groups_;
+  TableScan out_;
+};
+
+Result<TableScan> TableSource::scan(const RequestContext& context,
+                                    const iceberg::TableMetadata& table,
+                                    const SnapshotChoice& choice, const iceberg::Filter& filter,
+                                    std::string_view prefix) {
+  if (choice.schema->fields.empty()) {
+    return fail(ErrorCode::FailedPrecondition, "the table has no columns",
+                "ALTER TABLE ... ADD COLUMN gives it one.");
+  }
+  Builder builder(*this, context, table, *choice.schema, prefix);
+  if (choice.snapshot == nullptr) {
+    return TableScan{builder.empty(), {}};
+  }
+  LH_ASSIGN_OR_RETURN(const iceberg::ScanPlan plan,
+                      iceberg::plan_scan(context, buckets_, manifests_, table,
+                                         choice.snapshot->snapshot_id, filter));
+  return builder.run(plan);
+}
+
+Result<std::string> TableSource::local_path(std::string_view location) const {
+  LH_ASSIGN_OR_RETURN(const storage::ResolvedLocation resolved, buckets_.resolve(location));
+  std::optional<std::string> path = resolved.store->local_path(resolved.key);
+  if (!path) {
+    return fail(
+        ErrorCode::Unimplemented,
+        fmt::format("bucket {} is not a local one: its files are not read yet", resolved.bucket));
+  }
+  return *std::move(path);
+}
+
+Result<std::unordered_map<std::string, PhysicalSchemaPtr>> TableSource::schemas_of(
+    const RequestContext& context, std::vector<std::string> paths) {
+  std::unordered_map<std::string, PhysicalSchemaPtr> out;
+  std::vector<std::string> missing;
+  for (std::string& path : paths) {
+    if (PhysicalSchemaPtr schema = known(path)) {
+      out.emplace(std::move(path), std::move(schema));
+    } else {
+      missing.push_back(std::move(path));
+    }
+  }
+  for (std::size_t begin = 0; begin < missing.size(); begin += kFilesPerQuestion) {
+    const std::size_t end = std::min(begin + kFilesPerQuestion, missing.size());
+    LH_RETURN_IF_ERROR(ask_engine(context,
+                                  {missing.begin() + static_cast<std::ptrdiff_t>(begin),
+                                   missing.begin() + static_cast<std::ptrdiff_t>(end)},
+                                  out));
+  }
+  for (const std::string& path : missing) {
+    if (!out.contains(path)) {
+      return fail(ErrorCode::DataLoss, fmt::format("the data file {} cannot be read", path));
+    }
+  }
+  return out;
+}
+
+Status TableSource::ask_engine(const RequestContext& context, const std::vector<std::string>& paths,
+                               std::unordered_map<std::string, PhysicalSchemaPtr>& out) {
+  engine::Statement question;
+  question.text = kSchemasQuestion;
+  question.variables.push_back({"lh_files", to_array(paths)});
+  auto rows = engine_.query_rows(context, std::move(question));
+  if (!rows) {
+    Error error = std::move(rows).error();
+    error.position_bytes.reset();
+    return std::unexpected(std::move(error).with_context("read the schemas of data files"));
+  }
+  for (const boost::json::array& row : rows->rows) {
+    if (row.size() != 2 || !row[0].is_string() || !row[1].is_string()) {
+      return fail(ErrorCode::Internal, "the engine's answer about data files is not understood");
+    }
+    LH_ASSIGN_OR_RETURN(const auto files, parse_json(row[0].get_string(), "file names"));
+    LH_ASSIGN_OR_RETURN(const PhysicalSchemaPtr schema,
+                        physical_schema_from_json(row[1].get_string()));
+    for (const boost::json::value& file : files.as_array()) {
+      const std::string path(file.as_string());
+      remember(path, schema);
+      out.emplace(path, schema);
+    }
+  }
+  return {};
+}
+
+PhysicalSchemaPtr TableSource::known(const std::string& path) {
+  const std::lock_guard lock(mutex_);
+  const auto found = known_.find(path);
+  if (found == known_.end()) {
+    return nullptr;
+  }
+  recent_.splice(recent_.begin(), recent_, found->second);
+  return found->second->second;
+}
+
+void TableSource::remember(const std::string& path, const PhysicalSchemaPtr& schema) {
+  const std::lock_guard lock(mutex_);
+  if (known_.contains(path)) {
+    return;
+  }
+  recent_.emplace_front(path, schema);
+  known_.emplace(path, recent_.begin());
+  if (known_.size() > options_.files_known_max) {
+    known_.erase(recent_.back().first);
+    recent_.pop_back();
+  }
+}
+
+}  // namespace lakehouse::query

@@ -1,0 +1,88 @@
+#pragma once
+
+#include <cstdint>
+#include <list>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include <boost/json/object.hpp>
+
+#include "base/error.h"
+#include "base/request_context.h"
+#include "engine/engine.h"
+#include "iceberg/manifest.h"
+#include "iceberg/scan.h"
+#include "iceberg/table_metadata.h"
+#include "query/physical_schema.h"
+#include "storage/buckets.h"
+
+namespace lakehouse::query {
+
+/// A SELECT that reads one snapshot of a table, and the variables with its files.
+struct TableScan {
+  boost::json::object node;
+  std::vector<engine::Variable> variables;
+};
+
+/// Which state of a table to read.
+struct SnapshotChoice {
+  const iceberg::Snapshot* snapshot = nullptr;  ///< Null: the table has none, and no rows.
+  const iceberg::Schema* schema = nullptr;
+};
+
+/// Turns a snapshot into a SELECT over its Parquet files. Its columns have the schema's names,
+/// order and types, whatever schema each file was written with: files are grouped by what they
+/// physically hold, and what differs is renamed, cast, rebuilt or filled by field id, at any depth.
+/// Rows that position and equality deletes took are left out.
+///
+/// Thread-safe. Knows the physical schema of the files it has seen, the latest of them.
+class TableSource {
+ public:
+  struct Options {
+    std::size_t files_known_max = 200'000;
+  };
+
+  TableSource(engine::Engine& engine, const storage::Buckets& buckets,
+              iceberg::ManifestCache& manifests)
+      : TableSource(engine, buckets, manifests, Options()) {}
+  TableSource(engine::Engine& engine, const storage::Buckets& buckets,
+              iceberg::ManifestCache& manifests, Options options)
+      : engine_(engine), buckets_(buckets), manifests_(manifests), options_(options) {}
+
+  /// `prefix` begins the variables' names and is different for each table of a statement.
+  /// Unimplemented, by name, for what is not read yet (files that are not Parquet, deletion
+  /// vectors); FailedPrecondition or DataLoss if the table's files are not as they must be.
+  Result<TableScan> scan(const RequestContext& context, const iceberg::TableMetadata& table,
+                         const SnapshotChoice& choice, const iceberg::Filter& filter,
+                         std::string_view prefix);
+
+ private:
+  struct Group;
+  class Builder;
+
+  /// The physical schemas of files of this machine, by path.
+  Result<std::unordered_map<std::string, PhysicalSchemaPtr>> schemas_of(
+      const RequestContext& context, std::vector<std::string> paths);
+  Status ask_engine(const RequestContext& context, const std::vector<std::string>& paths,
+                    std::unordered_map<std::string, PhysicalSchemaPtr>& out);
+  PhysicalSchemaPtr known(const std::string& path);
+  void remember(const std::string& path, const PhysicalSchemaPtr& schema);
+  Result<std::string> local_path(std::string_view location) const;
+
+  engine::Engine& engine_;
+  const storage::Buckets& buckets_;
+  iceberg::ManifestCache& manifests_;
+  Options options_;
+
+  using Entry = std::pair<std::string, PhysicalSchemaPtr>;
+  std::mutex mutex_;
+  std::list<Entry> recent_;  ///< The last used first.
+  std::unordered_map<std::string, std::list<Entry>::iterator> known_;
+};
+
+}  // namespace lakehouse::query
