@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -19,6 +20,14 @@
 namespace lakehouse::engine {
 
 /// How a result's rows are encoded. The engine encodes, everybody else passes the bytes on.
+///
+/// In JSON: every number is a number with all its digits, also HUGEINT and DECIMAL; NaN and the
+/// infinities are the strings "NaN", "Infinity", "-Infinity"; dates and times are ISO 8601 strings,
+/// with "+00:00" where there is a zone; BLOB is base64; INTERVAL, BIT, UUID and ENUM are strings as
+/// DuckDB writes them; LIST and ARRAY are arrays, STRUCT and MAP objects (a key that is no string
+/// is written as one), a UNION is an object with its one tag. CSV has the same texts without the
+/// quotes, a blank between date and time, nested values as JSON, and nothing at all for NULL where
+/// an empty string is "".
 enum class Encoding : std::uint8_t {
   Json,    ///< Rows as JSON arrays separated by commas and newlines, without the outer brackets.
   Ndjson,  ///< One JSON object a line.
@@ -46,8 +55,8 @@ struct Statement {
   /// A statement around a tree: "COPY ({}) TO '/x' (FORMAT parquet)"; "{}" is where the tree's SQL
   /// goes. Empty for none.
   std::string around_tree;
-  /// An array for $1.. and ?, or an object for named ones; null for none. Numbers, strings, bools
-  /// and nulls bind with their own type; the statement casts.
+  /// An array for $1.. and ?, or an object for named ones; null for none. Numbers, strings, bools,
+  /// nulls and arrays of them bind with their own type; the statement casts.
   boost::json::value parameters;
   std::vector<Variable> variables;
   /// Statements run before, on the same connection, such as CREATE TEMP TABLE; results dropped.
@@ -89,11 +98,13 @@ class ResultStream {
 
 /// What DuckDB's parser says of one statement.
 struct ParsedStatement {
-  std::string kind;  ///< "SELECT", "INSERT", "CREATE"... as DuckDB names statement types.
-  std::string text;  ///< The statement's own text, without the separator.
-  boost::json::value
-      tree;  ///< json_serialize_sql's tree; null for kinds that it does not serialize.
-  std::string tree_problem;  ///< Why there is no tree for a SELECT.
+  /// "SELECT" for whatever asks for rows (also FROM, VALUES, SHOW, DESCRIBE...); else the keyword
+  /// that leads, in upper case, after any WITH: "INSERT", "CREATE", "MERGE"...
+  std::string kind;
+  std::string text;              ///< The statement's own text, without the separator.
+  std::size_t offset_bytes = 0;  ///< Where `text` begins in what was parsed.
+  boost::json::value tree;       ///< json_serialize_sql's tree; null where there is none.
+  std::string tree_problem;      ///< Why there is no tree for a SELECT.
 };
 
 /// Rows of a small result, each cell as JSON, in the columns' order.

@@ -17,13 +17,11 @@ namespace lakehouse::engine {
 
 /// How an engine child is started and what it may use.
 struct EngineOptions {
-  /// Started as `<executable> <arguments>... --socket ...`; by default this program's own file.
+  /// Started as `<executable> <arguments>... --option ...`; by default this program's own file.
   std::filesystem::path executable = "/proc/self/exe";
   std::vector<std::string> arguments = {"engine"};
-  /// Where the socket lies; made with mode 0700 if it is missing.
-  std::filesystem::path run_directory;
   /// Where DuckDB spills; a folder of the child's own is made in it, and emptied at each start.
-  std::filesystem::path spill_directory;
+  std::filesystem::path spill_directory = {};
   std::uint64_t memory_limit_bytes = 0;  ///< 0: 60 % of the machine's memory.
   unsigned threads = 0;                  ///< 0: as many as the machine has cores.
   unsigned statements_max = 128;         ///< Running at once; more are ResourceExhausted.
@@ -31,7 +29,7 @@ struct EngineOptions {
   std::chrono::milliseconds ready_wait_max{10'000};
   /// Told each line that the child writes to its standard error, and each start and end of it.
   /// Called from the supervisor's thread. Empty: lines go to this process's standard error.
-  std::function<void(std::string_view line)> on_log;
+  std::function<void(std::string_view line)> on_log = {};
 };
 
 /// Counters since the start, for metrics.
@@ -48,11 +46,12 @@ struct EngineMetrics {
 ///
 /// Thread-safe. A child that ends by itself is started again, at once the first time and with
 /// growing pauses (up to 5 s) while it keeps failing; what ran in it fails with Unavailable. The
-/// child dies with this process. Streams given by `execute` must be destroyed before the pool.
+/// child dies with this process. Both talk over socket pairs, so there is no socket file that
+/// anybody else could open. Streams given by `execute` must be destroyed before the pool.
 class EnginePool final : public Engine {
  public:
-  /// Returns at once and starts the child beside; calls wait until it is ready. InvalidArgument if
-  /// the options cannot work, Unavailable if the run directory cannot be made.
+  /// Returns at once and starts the child beside; calls wait until it is ready. Unavailable if
+  /// the spill directory cannot be made.
   static Result<std::unique_ptr<EnginePool>> start(EngineOptions options);
   /// Stops as `stop` does, without a grace period.
   ~EnginePool() override;

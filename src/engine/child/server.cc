@@ -1,0 +1,154 @@
+#include <atomic>
+#include <charconv>
+#include <csignal>
+#include <cstdio>
+#include <cstring>
+#include <exception>
+#include <string>
+#include <string_view>
+#include <thread>
+
+#include <fmt/format.h>
+#include <malloc.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "engine/child/database.h"
+#include "engine/child/local_tools.h"
+#include "engine/child/session.h"
+#include "engine/child/watcher.h"
+#include "engine/wire/frame.h"
+
+namespace lakehouse::engine {
+namespace {
+
+struct ServerOptions {
+  DatabaseOptions database;
+  unsigned connections_max = 192;
+  pid_t parent = 0;
+};
+
+std::uint64_t number(std::string_view text) {
+  std::uint64_t value = 0;
+  std::from_chars(text.data(), text.data() + text.size(), value);
+  return value;
+}
+
+// "--name value" pairs, as EnginePool writes them.
+Result<ServerOptions> read_options(int argc, char** argv) {
+  ServerOptions options;
+  for (int i = 0; i + 1 < argc; i += 2) {
+    const std::string_view name = argv[i];
+    const std::string_view value = argv[i + 1];
+    if (name == "--memory-limit-bytes") {
+      options.database.memory_limit_bytes = number(value);
+    } else if (name == "--threads") {
+      options.database.threads = static_cast<unsigned>(number(value));
+    } else if (name == "--spill") {
+      options.database.spill_directory = value;
+    } else if (name == "--connections-max") {
+      options.connections_max = static_cast<unsigned>(number(value));
+    } else if (name == "--parent") {
+      options.parent = static_cast<pid_t>(number(value));
+    } else {
+      return fail(ErrorCode::InvalidArgument, fmt::format("unknown option {}", name));
+    }
+  }
+  return options;
+}
+
+// Takes a connection that the server sends; empty at the control connection's end.
+UniqueFd receive_connection(int control) {
+  while (true) {
+    char byte = 0;
+    iovec data{.iov_base = &byte, .iov_len = 1};
+    alignas(cmsghdr) char space[CMSG_SPACE(sizeof(int))] = {};
+    msghdr message{};
+    message.msg_iov = &data;
+    message.msg_iovlen = 1;
+    message.msg_control = space;
+    message.msg_controllen = sizeof space;
+    const ssize_t got = ::recvmsg(control, &message, MSG_CMSG_CLOEXEC);
+    if (got < 0 && errno == EINTR) {
+      continue;
+    }
+    const cmsghdr* header = got <= 0 ? nullptr : CMSG_FIRSTHDR(&message);
+    if (header == nullptr || header->cmsg_type != SCM_RIGHTS) {
+      return {};
+    }
+    int fd = -1;
+    std::memcpy(&fd, CMSG_DATA(header), sizeof fd);
+    return UniqueFd(fd);
+  }
+}
+
+void refuse(int fd) {
+  const Error busy{.code = ErrorCode::ResourceExhausted,
+                   .message = "the query engine runs as many statements as it may",
+                   .hint = "Retry in a moment.",
+                   .position_bytes = std::nullopt,
+                   .details_json = {}};
+  static_cast<void>(
+      FrameWriter(fd).send(FrameType::Error, encode_error(busy),
+                           std::chrono::steady_clock::now() + std::chrono::seconds(1)));
+}
+
+Status serve(const ServerOptions& options) {
+  LH_ASSIGN_OR_RETURN(const Database database, open_database(options.database));
+  LH_ASSIGN_OR_RETURN(const auto watcher, Watcher::start());
+  LH_RETURN_IF_ERROR(FrameWriter(kControlFd)
+                         .send(FrameType::Value,
+                               fmt::format(R"({{"protocol":{},"version":"{}"}})", kProtocolVersion,
+                                           duckdb_library_version()),
+                               Deadline::max()));
+  std::atomic<unsigned> connections = 0;
+  while (UniqueFd fd = receive_connection(kControlFd)) {
+    if (connections.fetch_add(1) >= options.connections_max) {
+      refuse(fd.get());
+      --connections;
+      continue;
+    }
+    std::thread([&, socket = std::move(fd)]() mutable {
+      Session(std::move(socket), database, *watcher).run();
+      --connections;
+    }).detach();
+  }
+  // The server is gone or wants us to go. Nothing here outlives the process, so nothing is tidied
+  // up: statements may be running that would take long to stop.
+  std::fflush(nullptr);
+  ::_exit(0);
+}
+
+int run_server(int argc, char** argv) {
+  const auto options = read_options(argc, argv);
+  if (!options) {
+    fmt::print(stderr, "engine: {}\n", options.error().message);
+    return 64;
+  }
+  // Dies with the server, however that ends.
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (options->parent != 0 && ::getppid() != options->parent) {
+    return 0;
+  }
+  ::prctl(PR_SET_NAME, "lakehouse-engine");
+  const Status served = serve(*options);
+  fmt::print(stderr, "engine: {}\n", served ? "ended" : served.error().message);
+  return 70;
+}
+
+}  // namespace
+}  // namespace lakehouse::engine
+
+/// The library's one entry; see engine/engine_main.h.
+extern "C" __attribute__((visibility("default"))) int lakehouse_engine_main(int argc, char** argv) {
+  try {
+    if (const auto done = lakehouse::engine::run_local_tool(argc, argv)) {
+      return *done;
+    }
+    return lakehouse::engine::run_server(argc, argv);
+  } catch (const std::exception& thrown) {
+    fmt::print(stderr, "engine: {}\n", thrown.what());
+    return 70;
+  }
+}

@@ -1,0 +1,273 @@
+#include "engine/child/session.h"
+
+#include <algorithm>
+#include <exception>
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include "engine/child/database.h"
+#include "engine/child/values.h"
+
+namespace lakehouse::engine {
+namespace {
+
+constexpr std::string_view kTreeMark = "{}";
+
+Result<ResultShape> shape_of(QueryResult& result) {
+  ResultShape shape;
+  for (idx_t i = 0; i < duckdb_column_count(result.out()); ++i) {
+    const LogicalType type(duckdb_column_logical_type(result.out(), i));
+    shape.types.push_back(describe_type(type.get()));
+    shape.columns.push_back(
+        {.name = duckdb_column_name(result.out(), i), .type = shape.types.back().name});
+    if (shape.types.back().id == DUCKDB_TYPE_VARIANT) {
+      return fail(ErrorCode::Unimplemented,
+                  fmt::format("column '{}' is of type VARIANT, which no answer can hold",
+                              shape.columns.back().name),
+                  "Cast it: column::JSON.");
+    }
+  }
+  return shape;
+}
+
+// Runs the prepared statement up to its first row.
+Status start(const Prepared& prepared, QueryResult& result) {
+  Pending pending;
+  if (duckdb_pending_prepared_streaming(prepared.get(), pending.out()) == DuckDBError) {
+    const char* message = duckdb_pending_error(pending.get());
+    return std::unexpected(error_from_duckdb(message == nullptr ? "" : message));
+  }
+  if (duckdb_execute_pending(pending.get(), result.out()) == DuckDBError) {
+    const char* message = duckdb_result_error(result.out());
+    return std::unexpected(error_from_duckdb(message == nullptr ? "" : message));
+  }
+  return {};
+}
+
+// Statements beside the one asked for: their positions mean nothing to the caller.
+Status run_all(const Connection& connection, const std::vector<std::string>& statements) {
+  for (const std::string& sql : statements) {
+    if (Status done = run_sql(connection, sql); !done) {
+      return std::unexpected(locate_error(std::move(done).error(), {}, "null"));
+    }
+  }
+  return {};
+}
+
+// The next chunk with rows, an empty one at the end.
+Result<DataChunk> fetch(QueryResult& result) {
+  while (true) {
+    DataChunk chunk(duckdb_fetch_chunk(result.get()));
+    if (chunk.get() == nullptr) {
+      const char* message = duckdb_result_error(result.out());
+      if (message != nullptr && *message != '\0') {
+        return std::unexpected(error_from_duckdb(message));
+      }
+      return chunk;
+    }
+    if (duckdb_data_chunk_get_size(chunk.get()) > 0) {
+      return chunk;
+    }
+  }
+}
+
+Error for_interrupt(ErrorCode reason) {
+  return Error{.code = reason,
+               .message = reason == ErrorCode::Cancelled
+                              ? "the statement was cancelled"
+                              : "the statement did not end before its deadline",
+               .hint = reason == ErrorCode::Cancelled
+                           ? ""
+                           : "Give the request more time (timeout_ms), or ask for less.",
+               .position_bytes = std::nullopt,
+               .details_json = {}};
+}
+
+// After a fatal error DuckDB refuses everything: a fresh process is the way out.
+bool is_fatal(const Error& error) {
+  return error.code == ErrorCode::Internal &&
+         error.message.contains("database has been invalidated");
+}
+
+}  // namespace
+
+void Session::run() {
+  while (true) {
+    // A connection for the next request is made while nobody waits for it.
+    if (!spare_) {
+      if (auto connection = open_connection(database_)) {
+        spare_ = *std::move(connection);
+      }
+    }
+    const auto frame = reader_.read(Deadline::max());
+    if (!frame || frame->type != FrameType::Request) {
+      return;
+    }
+    Status answered;
+    try {
+      const auto request = decode_request(frame->payload);
+      answered = request ? answer(*request) : Status(std::unexpected(request.error()));
+    } catch (const std::bad_alloc&) {
+      answered = fail(ErrorCode::ResourceExhausted, "the query engine is out of memory");
+    } catch (const std::exception& thrown) {
+      answered = fail(ErrorCode::Internal, fmt::format("the query engine: {}", thrown.what()));
+    }
+    if (!answered && (writer_.broken() || !send_error(answered.error()))) {
+      return;
+    }
+    if (!answered && is_fatal(answered.error())) {
+      fmt::print(stderr, "engine: DuckDB has failed for good: {}\n", answered.error().message);
+      ::_exit(70);
+    }
+  }
+}
+
+Status Session::send_error(const Error& error) {
+  // A reader that does not read has its own deadline; ours is not to hang here for ever.
+  const auto soon = std::chrono::steady_clock::now() + std::chrono::seconds(5);
+  return writer_.send(FrameType::Error, encode_error(error), soon);
+}
+
+Status Session::answer(const Request& request) {
+  deadline_ =
+      request.time_left ? std::chrono::steady_clock::now() + *request.time_left : Deadline::max();
+  if (request.operation == Operation::Parse) {
+    return answer_parse(request);
+  }
+  LH_ASSIGN_OR_RETURN(const Connection connection, take_connection());
+  const Watcher::Guard guard = watcher_.watch(fd_.get(), connection.get(), deadline_);
+  Status done = run_statement(connection, request);
+  if (!done && done.error().code == ErrorCode::Cancelled) {
+    if (const auto reason = guard.reason()) {
+      return std::unexpected(for_interrupt(*reason));
+    }
+  }
+  return done;
+}
+
+Result<SqlTree*> Session::tree() {
+  if (!tree_) {
+    LH_ASSIGN_OR_RETURN(tree_, SqlTree::open(database_));
+  }
+  return &*tree_;
+}
+
+Result<Connection> Session::take_connection() {
+  if (spare_) {
+    Connection connection = *std::move(spare_);
+    spare_.reset();
+    return connection;
+  }
+  return open_connection(database_);
+}
+
+Status Session::answer_parse(const Request& request) {
+  LH_ASSIGN_OR_RETURN(SqlTree * trees, tree());
+  LH_ASSIGN_OR_RETURN(const auto statements, trees->parse(request.sql));
+  return writer_.send(FrameType::Value, encode_parsed(statements), deadline_);
+}
+
+Result<Session::Ready> Session::prepare(const Connection& connection, const Statement& statement) {
+  Ready ready{.sql = statement.text, .prepared = {}};
+  if (statement.is_tree) {
+    LH_ASSIGN_OR_RETURN(SqlTree * trees, tree());
+    LH_ASSIGN_OR_RETURN(ready.sql, trees->to_sql(statement.text));
+  }
+  if (!statement.around_tree.empty()) {
+    const auto mark = statement.around_tree.find(kTreeMark);
+    if (mark == std::string::npos) {
+      return fail(ErrorCode::Internal, "a statement around a tree has no place for it");
+    }
+    ready.sql = std::string(statement.around_tree).replace(mark, kTreeMark.size(), ready.sql);
+  }
+  LH_ASSIGN_OR_RETURN(ready.prepared, prepare_sql(connection, ready.sql));
+  return ready;
+}
+
+Status Session::run_statement(const Connection& connection, const Request& request) {
+  const Statement& statement = request.statement;
+  for (const Variable& variable : statement.variables) {
+    LH_RETURN_IF_ERROR(set_variable(connection, variable));
+  }
+  LH_RETURN_IF_ERROR(run_all(connection, statement.before));
+  return request.operation == Operation::Describe ? answer_describe(connection, statement)
+                                                  : answer_execute(connection, statement);
+}
+
+Status Session::answer_describe(const Connection& connection, const Statement& statement) {
+  const std::string_view tree_text = statement.is_tree ? statement.text : std::string_view{};
+  const auto ready = prepare(connection, statement);
+  if (!ready) {
+    return std::unexpected(locate_error(ready.error(), {}, tree_text));
+  }
+  std::vector<Column> columns;
+  for (idx_t i = 0; i < duckdb_prepared_statement_column_count(ready->prepared.get()); ++i) {
+    const LogicalType type(duckdb_prepared_statement_column_logical_type(ready->prepared.get(), i));
+    char* name = const_cast<char*>(duckdb_prepared_statement_column_name(ready->prepared.get(), i));
+    columns.push_back({.name = take_string(name), .type = describe_type(type.get()).name});
+  }
+  return writer_.send(FrameType::Value, encode_columns(columns), deadline_);
+}
+
+Status Session::answer_execute(const Connection& connection, const Statement& statement) {
+  const std::string_view tree_text = statement.is_tree ? statement.text : std::string_view{};
+  std::string sql = statement.text;
+  const auto begin = [&](QueryResult& result) -> Result<DataChunk> {
+    LH_ASSIGN_OR_RETURN(Ready ready, prepare(connection, statement));
+    sql = std::move(ready.sql);
+    LH_RETURN_IF_ERROR(bind_parameters(ready.prepared, statement.parameters));
+    LH_RETURN_IF_ERROR(start(ready.prepared, result));
+    return fetch(result);
+  };
+  QueryResult result;
+  auto first = begin(result);
+  if (!first) {
+    return std::unexpected(locate_error(std::move(first).error(), sql, tree_text));
+  }
+  LH_ASSIGN_OR_RETURN(const ResultShape shape, shape_of(result));
+  auto end = stream(result, *std::move(first), shape, statement);
+  if (!end) {
+    return std::unexpected(locate_error(std::move(end).error(), sql, tree_text));
+  }
+  if (!statement.after.empty()) {
+    // A connection runs one statement at a time, and a stream is one until it is destroyed.
+    result = QueryResult();
+    LH_RETURN_IF_ERROR(run_all(connection, statement.after));
+  }
+  return writer_.send(FrameType::End, encode_end(*end), deadline_);
+}
+
+Result<ResultEnd> Session::stream(QueryResult& result, DataChunk first, const ResultShape& shape,
+                                  const Statement& statement) {
+  DataSink sink(writer_, deadline_);
+  std::unique_ptr<Encoder> encoder;
+  if (statement.encoding == Encoding::ArrowStream) {
+    LH_ASSIGN_OR_RETURN(encoder, make_arrow_encoder(result, shape, sink));
+  } else {
+    encoder = make_text_encoder(statement.encoding, shape, sink);
+  }
+  LH_RETURN_IF_ERROR(writer_.send(FrameType::Schema, encode_columns(shape.columns), deadline_));
+  LH_RETURN_IF_ERROR(encoder->begin());
+  const std::uint64_t rows_max = statement.rows_max.value_or(UINT64_MAX);
+  ResultEnd end;
+  DataChunk chunk = std::move(first);
+  while (chunk.get() != nullptr) {
+    const std::uint64_t size = duckdb_data_chunk_get_size(chunk.get());
+    const std::uint64_t kept = std::min(size, rows_max - end.row_count);
+    if (kept > 0) {
+      LH_RETURN_IF_ERROR(encoder->append(chunk, kept));
+      end.row_count += kept;
+    }
+    // Even a full answer fetches on, to know whether anything was cut.
+    end.truncated = kept < size;
+    if (end.truncated) {
+      break;
+    }
+    LH_ASSIGN_OR_RETURN(chunk, fetch(result));
+  }
+  LH_RETURN_IF_ERROR(encoder->finish());
+  return end;
+}
+
+}  // namespace lakehouse::engine

@@ -1,0 +1,97 @@
+#include "engine/client/connections.h"
+
+#include <fmt/format.h>
+#include <sys/socket.h>
+
+namespace lakehouse::engine {
+namespace {
+
+constexpr std::size_t kIdleMax = 16;
+
+// An idle connection has nothing to say; readable means that the child has gone.
+bool is_alive(int fd) {
+  char byte = 0;
+  return ::recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && errno == EAGAIN;
+}
+
+}  // namespace
+
+Connections::Connections(EngineOptions options)
+    : statements_max_(options.statements_max), supervisor_(std::move(options)) {}
+
+Connections::Lease::~Lease() {
+  owner_->give_back(std::move(fd_), generation_, reusable_);
+}
+
+UniqueFd Connections::take_idle(std::uint64_t& generation) {
+  const std::lock_guard lock(mutex_);
+  while (!idle_.empty()) {
+    Idle last = std::move(idle_.back());
+    idle_.pop_back();
+    if (last.generation == supervisor_.generation() && is_alive(last.fd.get())) {
+      generation = last.generation;
+      return std::move(last.fd);
+    }
+  }
+  return {};
+}
+
+Result<std::unique_ptr<Connections::Lease>> Connections::acquire(const RequestContext& context) {
+  LH_RETURN_IF_ERROR(context.check());
+  {
+    const std::lock_guard lock(mutex_);
+    if (stopping_) {
+      return fail(ErrorCode::Unavailable, "the server is stopping");
+    }
+    if (running_ >= statements_max_) {
+      return fail(ErrorCode::ResourceExhausted,
+                  fmt::format("the query engine runs {} statements already", running_),
+                  "Retry in a moment.");
+    }
+    ++running_;
+    ++statements_;
+  }
+  std::uint64_t generation = 0;
+  UniqueFd fd = take_idle(generation);
+  if (!fd) {
+    auto connected = supervisor_.connect(context, generation);
+    if (!connected) {
+      give_back({}, 0, false);
+      return std::unexpected(std::move(connected).error());
+    }
+    fd = *std::move(connected);
+  }
+  return std::make_unique<Lease>(shared_from_this(), std::move(fd), generation);
+}
+
+void Connections::give_back(UniqueFd fd, std::uint64_t generation, bool reusable) {
+  const std::lock_guard lock(mutex_);
+  --running_;
+  if (running_ == 0) {
+    all_ended_.notify_all();
+  }
+  if (reusable && !stopping_ && idle_.size() < kIdleMax) {
+    idle_.push_back({.fd = std::move(fd), .generation = generation});
+  }
+}
+
+EngineMetrics Connections::metrics() const {
+  EngineMetrics metrics;
+  supervisor_.fill(metrics);
+  const std::lock_guard lock(mutex_);
+  metrics.statements = statements_;
+  metrics.running = running_;
+  return metrics;
+}
+
+void Connections::stop(std::chrono::milliseconds grace) {
+  {
+    std::unique_lock lock(mutex_);
+    stopping_ = true;
+    idle_.clear();
+    all_ended_.wait_for(lock, grace, [this] { return running_ == 0; });
+  }
+  supervisor_.stop();
+}
+
+}  // namespace lakehouse::engine

@@ -1,0 +1,67 @@
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <mutex>
+#include <string>
+#include <thread>
+
+#include "base/error.h"
+#include "base/request_context.h"
+#include "base/unique_fd.h"
+#include "engine/client/child_process.h"
+#include "engine/engine_pool.h"
+
+namespace lakehouse::engine {
+
+/// Keeps one child running and makes connections to it. Thread-safe.
+class Supervisor {
+ public:
+  explicit Supervisor(EngineOptions options);
+  ~Supervisor();
+
+  Supervisor(const Supervisor&) = delete;
+  Supervisor& operator=(const Supervisor&) = delete;
+
+  /// A new connection to the child, once it is ready; `generation` tells which child it is.
+  Result<UniqueFd> connect(const RequestContext& context, std::uint64_t& generation);
+
+  /// Of the child that runs now; connections of an older one are dead.
+  [[nodiscard]] std::uint64_t generation() const { return generation_; }
+
+  Status wait_ready(const RequestContext& context);
+  void fill(EngineMetrics& metrics) const;
+  void stop();
+
+ private:
+  void run();
+  /// From the start of a child to its end; how it ended.
+  std::string run_child();
+  void watch(const ChildProcess& child);
+  bool take_log(int fd, std::string& partial);
+  bool take_hello();
+  void log(std::string_view line) const;
+  void empty_spill() const;
+  std::vector<std::string> child_arguments() const;
+  [[nodiscard]] bool is_up() const;  // With mutex_ held, as wait_locked.
+  Status wait_locked(std::unique_lock<std::mutex>& lock, const RequestContext& context);
+
+  const EngineOptions options_;
+  const UniqueFd wake_;
+  mutable std::mutex mutex_;
+  std::condition_variable_any changed_;
+  // Guarded by mutex_.
+  bool stopping_ = false;
+  bool ready_ = false;
+  UniqueFd control_;
+  pid_t pid_ = 0;
+  std::string last_problem_;
+
+  std::atomic<std::uint64_t> generation_ = 0;
+  std::atomic<std::uint64_t> crashes_ = 0;
+  std::thread thread_;
+};
+
+}  // namespace lakehouse::engine

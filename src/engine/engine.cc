@@ -1,0 +1,38 @@
+#include "engine/engine.h"
+
+#include <algorithm>
+
+#include "engine/wire/messages.h"
+
+namespace lakehouse::engine {
+namespace {
+
+constexpr std::uint64_t kSmallRowsMax = 100'000;
+
+}  // namespace
+
+Result<Rows> Engine::query_rows(const RequestContext& context, Statement statement) {
+  statement.encoding = Encoding::Json;
+  statement.rows_max = std::min(statement.rows_max.value_or(kSmallRowsMax + 1), kSmallRowsMax + 1);
+  LH_ASSIGN_OR_RETURN(const auto stream, execute(context, std::move(statement)));
+  std::string text = "[";
+  while (true) {
+    LH_ASSIGN_OR_RETURN(const auto bytes, stream->next(context));
+    if (!bytes) {
+      break;
+    }
+    text += *bytes;
+  }
+  if (stream->end().row_count > kSmallRowsMax) {
+    return fail(ErrorCode::ResourceExhausted, "the statement gives more than 100,000 rows");
+  }
+  LH_ASSIGN_OR_RETURN(boost::json::value parsed, parse_deep_json(text + "]"));
+  Rows rows{.columns = stream->columns(), .rows = {}};
+  rows.rows.reserve(parsed.get_array().size());
+  for (boost::json::value& row : parsed.get_array()) {
+    rows.rows.push_back(std::move(row.get_array()));
+  }
+  return rows;
+}
+
+}  // namespace lakehouse::engine

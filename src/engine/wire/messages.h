@@ -1,0 +1,55 @@
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <boost/json/value.hpp>
+
+#include "base/error.h"
+#include "engine/engine.h"
+
+/// \file
+/// What the JSON frames say, to text and back.
+
+namespace lakehouse::engine {
+
+enum class Operation : std::uint8_t { Parse, Execute, Describe };
+
+struct Request {
+  Operation operation = Operation::Parse;
+  std::optional<std::chrono::milliseconds> time_left;
+  std::string sql;      ///< For Parse.
+  Statement statement;  ///< For the others.
+};
+
+std::string encode_request(const Request& request);
+Result<Request> decode_request(std::string_view text);
+
+std::string encode_error(const Error& error);
+/// The error that a frame told; Internal if it told none.
+Error decode_error(std::string_view text);
+
+std::string encode_columns(const std::vector<Column>& columns);
+Result<std::vector<Column>> decode_columns(std::string_view text);
+
+std::string encode_end(const ResultEnd& end);
+Result<ResultEnd> decode_end(std::string_view text);
+
+/// A parsed statement whose tree is still text.
+struct ParsedText {
+  std::string kind;
+  std::string text;
+  std::size_t offset_bytes = 0;
+  std::string tree_json = "null";
+  std::string tree_problem;
+};
+std::string encode_parsed(const std::vector<ParsedText>& statements);
+Result<std::vector<ParsedStatement>> decode_parsed(std::string_view text);
+
+/// JSON as deep as DuckDB's parser lets expressions nest, which is deeper than a request may.
+Result<boost::json::value> parse_deep_json(std::string_view text);
+
+}  // namespace lakehouse::engine
