@@ -79,6 +79,16 @@ std::vector<TableRequirement> shape_requirements(const TableMetadata& base) {
           iceberg::AssertLastAssignedFieldId{base.last_column_id}};
 }
 
+/// Rows that are replaced are no longer those of the files that were ingested: the same file may
+/// come again.
+CommitHook forgetting_files(const CommitHook& also) {
+  return [also](metastore::Transaction& transaction, const std::vector<LoadedTable>& after) {
+    LH_RETURN_IF_ERROR(
+        catalog::Catalog::forget_ingested_files(transaction, after.front().metadata->table_uuid));
+    return also ? also(transaction, after) : Status();
+  };
+}
+
 catalog::CreateTable creation(const TableIdentifier& table, iceberg::Schema schema,
                               iceberg::PartitionSpec spec, const TableDefinition& definition) {
   catalog::CreateTable create;
@@ -346,7 +356,7 @@ Result<LoadedTable> TableWriter::commit_once(const RequestContext& context,
     std::ranges::copy(job->produced->updates, std::back_inserter(updates));
   }
   return catalog_.commit_table(context, request.table, std::move(requirements), std::move(updates),
-                               {.also = request.also});
+                               {.also = replaces ? forgetting_files(request.also) : request.also});
 }
 
 Status TableWriter::rebase(const RequestContext& context, const AppendRequest& request, Job* job) {
@@ -425,8 +435,9 @@ Result<LoadedTable> TableWriter::replace_by_empty(const RequestContext& context,
       std::ranges::copy(produced->requirements, std::back_inserter(requirements));
       std::ranges::copy(produced->updates, std::back_inserter(updates));
     }
-    Result<LoadedTable> after = catalog_.commit_table(context, table, std::move(requirements),
-                                                      std::move(updates), {.also = also});
+    Result<LoadedTable> after =
+        catalog_.commit_table(context, table, std::move(requirements), std::move(updates),
+                              {.also = forgetting_files(also)});
     if (after) {
       return after;
     }

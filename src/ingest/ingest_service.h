@@ -1,0 +1,103 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "base/request_context.h"
+#include "catalog/catalog.h"
+#include "engine/engine.h"
+#include "ingest/bad_rows.h"
+#include "ingest/file_reader.h"
+#include "ingest/upload.h"
+#include "query/table_writer.h"
+#include "storage/buckets.h"
+
+namespace lakehouse::ingest {
+
+enum class IngestMode : std::uint8_t {
+  Append,   ///< Makes the dataset if it is not there.
+  Replace,  ///< All its rows become these, in one commit. Makes the dataset if it is not there.
+  Create,   ///< AlreadyExists if the dataset is there.
+};
+/// InvalidArgument, with the names there are.
+Result<IngestMode> ingest_mode_from(std::string_view name);
+
+struct IngestColumn {
+  std::string name;
+  std::string type;      ///< Iceberg's name of it.
+  std::string original;  ///< The file's name, where it differs.
+  friend bool operator==(const IngestColumn&, const IngestColumn&) = default;
+};
+
+struct IngestResult {
+  std::string dataset;
+  std::optional<std::int64_t> snapshot_id;  ///< Nothing if there was no row.
+  std::int64_t rows = 0;
+  std::int64_t bad_rows = 0;
+  std::string bad_rows_object;  ///< Where they are kept, as a location; empty if there are none.
+  std::vector<IngestColumn> columns;  ///< The dataset's.
+  bool duplicate = false;             ///< The same file is there already: nothing was done.
+  bool created = false;
+  std::int64_t sequence_number = 0;  ///< Of the dataset, after it.
+  std::vector<std::string> warnings;
+};
+
+struct IngestOptions {
+  std::string dataset;
+  IngestMode mode = IngestMode::Append;
+  BadRowLimit bad_rows_max;
+  FileReader::Options reader;
+  std::string file_name;
+  std::string bucket;       ///< For a dataset that is made; empty: the primary one.
+  bool deduplicate = true;  ///< Append: answer a file that is there already.
+  bool may_create = true;
+  bool may_add_columns = true;
+  /// Runs in the transaction that makes the rows visible; not called if nothing is committed.
+  std::function<Status(metastore::Transaction&, const IngestResult&)> also;
+};
+
+/// Files into datasets. Thread-safe; calls block. What it refers to outlives it.
+class IngestService {
+ public:
+  IngestService(catalog::Catalog& catalog, engine::Engine& engine, const storage::Buckets& buckets,
+                query::TableWriter& writer)
+      : catalog_(catalog), engine_(engine), buckets_(buckets), writer_(writer) {}
+
+  /// Begins an upload, staged in `bucket` (empty: the primary one).
+  Result<std::unique_ptr<Upload>> stage(const std::string& bucket, Upload::Limits limits = {});
+
+  /// Reads a finished upload into a dataset: all of its rows but the bad ones, in one commit.
+  ///
+  /// InvalidArgument for a file that cannot be read, or with too many bad rows (the first ones are
+  /// in the error's details); FailedPrecondition, with the differences in the details, if its
+  /// columns do not fit the dataset's; AlreadyExists as `mode` says.
+  Result<IngestResult> ingest(const RequestContext& context, const Upload& upload,
+                              const IngestOptions& options);
+
+ private:
+  struct Job;
+
+  Status find_target(const RequestContext& context, Job* job);
+  Result<std::optional<IngestResult>> find_duplicate(const RequestContext& context, const Job& job);
+  Result<IngestResult> run(const RequestContext& context, Job* job);
+  Result<query::AppendRequest> request(const RequestContext& context, Job* job);
+  Status plan_columns(Job* job, query::AppendRequest* request);
+  Status check_outcome(const RequestContext& context, std::int64_t rows, Job* job);
+  Status keep_bad_rows(const RequestContext& context, Job* job);
+  Status committed(metastore::Transaction& transaction, const catalog::LoadedTable& after,
+                   Job* job);
+  IngestResult result_of(const Job& job, const catalog::LoadedTable& after) const;
+  Result<bool> adapt(const RequestContext& context, const Error& error, Job* job);
+
+  catalog::Catalog& catalog_;
+  engine::Engine& engine_;
+  const storage::Buckets& buckets_;
+  query::TableWriter& writer_;
+};
+
+}  // namespace lakehouse::ingest
