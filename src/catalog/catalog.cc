@@ -68,6 +68,19 @@ Result<std::optional<Catalog::Pointer>> Catalog::find_pointer(const RequestConte
   return pointer;
 }
 
+Result<bool> Catalog::location_in_use(const RequestContext& context, const std::string& location) {
+  bool in_use = false;
+  LH_RETURN_IF_ERROR(metastore_.read(context, [&](Transaction& transaction) -> Status {
+    LH_ASSIGN_OR_RETURN(const auto rows,
+                        transaction.query("SELECT 1 FROM tables WHERE location = $1 OR location || "
+                                          "'/' = substr($1, 1, length(location) + 1) LIMIT 1",
+                                          {location}));
+    in_use = !rows.empty();
+    return {};
+  }));
+  return in_use;
+}
+
 Result<std::string> Catalog::metadata_location(const RequestContext& context,
                                                const TableIdentifier& table) {
   LH_ASSIGN_OR_RETURN(auto pointer, find_pointer(context, table));
@@ -117,6 +130,16 @@ Result<LoadedTable> Catalog::load_table(const RequestContext& context,
     return detail::no_table(table);
   }
   return *std::move(loaded);
+}
+
+Result<LoadedTable> Catalog::load_table_at(const RequestContext& context,
+                                           const TableIdentifier& table,
+                                           const std::string& metadata_location) {
+  LH_ASSIGN_OR_RETURN(auto content, files_->read(context, metadata_location));
+  return LoadedTable{.identifier = table,
+                     .metadata_location = metadata_location,
+                     .metadata = content.metadata,
+                     .metadata_json = content.json};
 }
 
 Result<Page<TableIdentifier>> Catalog::list_tables(const RequestContext& context,

@@ -112,6 +112,9 @@ struct IngestedFile {
   std::int64_t at_ms = 0;
 };
 
+/// True if what was NotFound is the namespace, and not a table in it.
+[[nodiscard]] bool is_no_namespace(const Error& error);
+
 /// Namespaces and Iceberg tables by name, and the one place where a table's pointer moves. The
 /// operations carry the names of the REST spec's operationIds.
 ///
@@ -163,10 +166,15 @@ class Catalog {
   Result<LoadedTable> create_table(const RequestContext& context, CreateTable request,
                                    const CommitOptions& options = {});
   Result<LoadedTable> load_table(const RequestContext& context, const TableIdentifier& table);
+  /// The table as a metadata file of it describes it, current or not: what a commit once answered.
+  Result<LoadedTable> load_table_at(const RequestContext& context, const TableIdentifier& table,
+                                    const std::string& metadata_location);
   /// Where the current metadata file is, without reading it.
   Result<std::string> metadata_location(const RequestContext& context,
                                         const TableIdentifier& table);
   Result<bool> table_exists(const RequestContext& context, const TableIdentifier& table);
+  /// True if the location is that of a table, or lies within it.
+  Result<bool> location_in_use(const RequestContext& context, const std::string& location);
   Result<Page<TableIdentifier>> list_tables(const RequestContext& context,
                                             const Namespace& name_space, const PageRequest& page);
   Result<std::vector<TableIdentifier>> list_all_tables(const RequestContext& context);

@@ -2,13 +2,25 @@
 
 #include <algorithm>
 #include <limits>
+#include <span>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
 #include "base/hash.h"
 
-namespace lakehouse::catalog::detail {
+namespace lakehouse::catalog {
+namespace {
+
+constexpr std::string_view kNoNamespace = "Namespace does not exist: ";
+
+}  // namespace
+
+bool is_no_namespace(const Error& error) {
+  return error.code == ErrorCode::NotFound && error.message.contains(kNoNamespace);
+}
+
+namespace detail {
 namespace {
 
 constexpr char kSeparator = '\x1F';
@@ -63,8 +75,7 @@ Result<bool> namespace_is_there(metastore::Transaction& transaction, const Names
 }
 
 std::unexpected<Error> no_namespace(const Namespace& name_space) {
-  return fail(ErrorCode::NotFound,
-              fmt::format("Namespace does not exist: {}", to_string(name_space)));
+  return fail(ErrorCode::NotFound, fmt::format("{}{}", kNoNamespace, to_string(name_space)));
 }
 
 std::unexpected<Error> no_table(const TableIdentifier& table) {
@@ -80,4 +91,5 @@ std::int64_t fetch_limit(const PageRequest& page) {
   return page.limit == 0 ? -1 : static_cast<std::int64_t>(std::min(page.limit, most) + 1);
 }
 
-}  // namespace lakehouse::catalog::detail
+}  // namespace detail
+}  // namespace lakehouse::catalog

@@ -217,10 +217,9 @@ Result<Response> IcebergHandlers::create_namespace(const Call& call) {
 }
 
 Result<Response> IcebergHandlers::load_namespace(const Call& call) {
-  LH_ASSIGN_OR_RETURN(const auto info,
-                      catalog_.load_namespace(call.context(), call.name_space()));
-  return json_response(200, {{"namespace", to_array(info.name_space)},
-                             {"properties", to_object(info.properties)}});
+  LH_ASSIGN_OR_RETURN(const auto info, catalog_.load_namespace(call.context(), call.name_space()));
+  return json_response(
+      200, {{"namespace", to_array(info.name_space)}, {"properties", to_object(info.properties)}});
 }
 
 Result<Response> IcebergHandlers::namespace_exists(const Call& call) {
@@ -335,8 +334,7 @@ Result<Response> IcebergHandlers::register_table(const Call& call) {
 Result<Response> IcebergHandlers::load_table(const Call& call) {
   const std::string snapshots = call.request.query_param("snapshots").value_or("all");
   if (snapshots != "all" && snapshots != "refs") {
-    return fail(ErrorCode::InvalidArgument,
-                "the query parameter 'snapshots' must be all or refs");
+    return fail(ErrorCode::InvalidArgument, "the query parameter 'snapshots' must be all or refs");
   }
   const bool all = snapshots == "all";
   const std::string known(call.request.header("If-None-Match"));

@@ -128,8 +128,7 @@ Result<Response> IcebergHandlers::replay(const Call& call, const Receipt& receip
   catalog::TableIdentifier table;
   LH_ASSIGN_OR_RETURN(table.name_space, fields.require_strings("namespace"));
   LH_ASSIGN_OR_RETURN(table.name, fields.require_string("name"));
-  LH_ASSIGN_OR_RETURN(const auto loaded,
-                      catalog_.load_table_at(call.context(), table, *location));
+  LH_ASSIGN_OR_RETURN(const auto loaded, catalog_.load_table_at(call.context(), table, *location));
   return table_response(loaded);
 }
 
