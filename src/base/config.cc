@@ -378,7 +378,7 @@ class FileReader {
   [[nodiscard]] std::unexpected<Error> at(const toml::node& node, const std::string& message,
                                           std::string hint = {}) const {
     return fail(ErrorCode::InvalidArgument,
-                fmt::format("{}:{}: {}", name_, node.source().begin.line, message),
+                fmt::format("{}, line {}: {}", name_, node.source().begin.line, message),
                 std::move(hint));
   }
 
@@ -597,7 +597,7 @@ Result<LoadedConfig> load_config_text(std::string_view toml, std::string name,
   const toml::parse_result parsed = toml::parse(toml, name);
   if (!parsed) {
     return fail(ErrorCode::InvalidArgument,
-                fmt::format("{}:{}: {}", name, parsed.error().source().begin.line,
+                fmt::format("{}, line {}: {}", name, parsed.error().source().begin.line,
                             parsed.error().description()));
   }
   LH_RETURN_IF_ERROR(FileReader(name, loaded).read(parsed.table(), ""));
@@ -659,7 +659,7 @@ std::string configuration_markdown() {
       "Durations are texts such as `\"300ms\"`, `\"30s\"`, `\"5m\"`, `\"1h\"`; sizes such as "
       "`\"512\"`, `\"64KiB\"`, `\"16MB\"`, `\"2GiB\"`.\nIn the environment a list is "
       "separated by commas.\n\nThis page is made from the table in `src/base/config.cc` by "
-      "`lakehouse config reference`; a test compares the two.\n";
+      "`lakehouse config docs`; a test compares the two.\n";
   std::string section;
   for (const SettingInfo& info : settings()) {
     const std::string own_section = info.key.substr(0, info.key.find('.'));

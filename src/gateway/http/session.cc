@@ -104,7 +104,7 @@ std::optional<Error> error_of_parse(const error_code& ec, bool timed_out) {
     return make_error(ErrorCode::ResourceExhausted, "the request's body is too long", 413);
   }
   if (ec == http::error::bad_version) {
-    return make_error(ErrorCode::Unimplemented, "only HTTP/1.0 and HTTP/1.1 are spoken here", 505);
+    return make_error(ErrorCode::Unimplemented, "only HTTP/1.0 and HTTP/1.1 are spoken here", 400);
   }
   if (ec == http::error::end_of_stream || ec == http::error::partial_message ||
       ec.category() != http::make_error_code(http::error::bad_method).category()) {

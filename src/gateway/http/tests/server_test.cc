@@ -257,7 +257,7 @@ TEST_F(ServerTest, RefusesWhatIsNoProperRequest) {
       {"GET /hello HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\n\r\n", 400},
       {"GET /hello HTTP/1.1\r\nHost: localhost\r\nno colon\r\n\r\n", 400},
       {"GET /hello HTTP/1.1\r\nHost: localhost\r\nA b: c\r\n\r\n", 400},
-      {"GET /hello HTTP/2.0\r\nHost: localhost\r\n\r\n", 505},
+      {"GET /hello HTTP/2.0\r\nHost: localhost\r\n\r\n", 400},
       {"GET hello HTTP/1.1\r\nHost: localhost\r\n\r\n", 400},
       {"GET /hello%zz HTTP/1.1\r\nHost: localhost\r\n\r\n", 404},
       {"GET /stream/%zz HTTP/1.1\r\nHost: localhost\r\n\r\n", 400},

@@ -1,0 +1,188 @@
+#include "gateway/gateway.h"
+
+#include <utility>
+#include <vector>
+
+#include <boost/asio/ip/address.hpp>
+#include <fmt/format.h>
+
+#include "gateway/http/iceberg_handlers.h"
+#include "gateway/http/query_handlers.h"
+#include "gateway/http/router.h"
+#include "gateway/http/run_on.h"
+#include "gateway/http/server.h"
+#include "gateway/http/service_handlers.h"
+#include "gateway/http/storage_handlers.h"
+
+namespace lakehouse::gateway {
+namespace {
+
+bool is_loopback(const std::string& host) {
+  boost::system::error_code error;
+  const auto address = boost::asio::ip::make_address(host, error);
+  return error ? host == "localhost" : address.is_loopback();
+}
+
+Result<http::ServerOptions> http_options(const Config& config, std::string version) {
+  const Config::Server& server = config.server;
+  LH_ASSIGN_OR_RETURN(const ListenAddress address, parse_listen(server.listen));
+  const bool loopback = is_loopback(address.host);
+  if (!loopback && !server.insecure) {
+    return fail(ErrorCode::FailedPrecondition,
+                fmt::format("'server.listen' is {}: there are no keys yet, so whoever reaches that "
+                            "address could do everything",
+                            server.listen),
+                "Listen on 127.0.0.1, or accept that with --insecure.");
+  }
+  http::ServerOptions options;
+  options.host = address.host;
+  options.port = address.port;
+  options.tls_cert = server.tls_cert;
+  options.tls_key = server.tls_key;
+  options.guard = {.loopback_only = loopback, .host_names = server.host_names};
+  options.threads = static_cast<std::size_t>(server.door_threads);
+  options.connections_max = static_cast<std::size_t>(server.connections_max);
+  options.header_bytes_max = static_cast<std::size_t>(server.header_bytes_max.bytes);
+  options.body_bytes_max = server.body_bytes_max.bytes;
+  options.header_timeout = server.header_timeout;
+  options.body_timeout = server.body_timeout;
+  options.idle_timeout = server.idle_timeout;
+  options.request_timeout = server.request_timeout;
+  options.version = std::move(version);
+  return options;
+}
+
+std::unique_ptr<WorkerPool> make_pool(std::string name, std::int64_t threads,
+                                      std::int64_t queue_max, Metrics& metrics) {
+  auto pool = std::make_unique<WorkerPool>(name, static_cast<std::size_t>(threads),
+                                           static_cast<std::size_t>(queue_max));
+  const Labels labels = {{"pool", std::move(name)}};
+  metrics.callback("lakehouse_pool_queued", "Work that waits for a thread.", false, labels,
+                   [raw = pool.get()] { return static_cast<double>(raw->queued()); });
+  metrics.callback("lakehouse_pool_running", "Work that runs.", false, labels,
+                   [raw = pool.get()] { return static_cast<double>(raw->running()); });
+  return pool;
+}
+
+void add_engine_metrics(Metrics& metrics, engine::EnginePool& engine) {
+  const auto add = [&](std::string_view name, std::string_view help, bool counter, auto read) {
+    metrics.callback(name, help, counter, {},
+                     [&engine, read] { return static_cast<double>(read(engine.metrics())); });
+  };
+  using M = const engine::EngineMetrics&;
+  add("lakehouse_engine_ready", "1 while the engine answers.", false,
+      [](M metrics) { return metrics.ready ? 1 : 0; });
+  add("lakehouse_engine_starts_total", "Starts of the engine process.", true,
+      [](M metrics) { return metrics.starts; });
+  add("lakehouse_engine_crashes_total", "Ends of the engine that nobody asked for.", true,
+      [](M metrics) { return metrics.crashes; });
+  add("lakehouse_engine_statements_total", "Statements sent to the engine.", true,
+      [](M metrics) { return metrics.statements; });
+  add("lakehouse_engine_statements_running", "Statements that run in the engine.", false,
+      [](M metrics) { return metrics.running; });
+}
+
+Status metastore_answers(metastore::Metastore& metastore, const RequestContext& context) {
+  return metastore.read(context, [](metastore::Transaction& transaction) -> Status {
+    LH_ASSIGN_OR_RETURN(const auto rows, transaction.query("SELECT 1"));
+    static_cast<void>(rows);
+    return {};
+  });
+}
+
+}  // namespace
+
+/// Pools are joined before the event loop goes: their threads still wake it. The loop is stopped
+/// before that, and takes what its coroutines held (streams of engines) with it when it goes.
+class Gateway::Impl {
+ public:
+  Impl(const Config& config, Services services, Log& log, Metrics& metrics,
+       const std::string& version)
+      : log_(log),
+        metrics_(metrics),
+        storage_pool_(
+            make_pool("storage", config.server.storage_threads, config.server.queue_max, metrics)),
+        engine_pool_(make_pool("engine", config.server.engine_wait_threads, config.server.queue_max,
+                               metrics)),
+        jobs_pool_(make_pool("jobs", config.server.job_threads, config.server.queue_max, metrics)),
+        pools_{.storage = *storage_pool_, .engine = *engine_pool_, .jobs = *jobs_pool_},
+        service_(metrics, pools_, ready_checks(services), version),
+        storage_(services.buckets, services.catalog, pools_),
+        iceberg_(services.catalog, pools_),
+        query_(services.query, pools_) {
+    add_engine_metrics(metrics, services.engine);
+    service_.add_routes(router_);
+    storage_.add_routes(router_);
+    iceberg_.add_routes(router_);
+    query_.add_routes(router_);
+    service_.finish(router_);
+  }
+
+  ~Impl() {
+    stop(std::chrono::milliseconds(0));
+    storage_pool_.reset();
+    engine_pool_.reset();
+    jobs_pool_.reset();
+  }
+  Impl(const Impl&) = delete;
+  Impl& operator=(const Impl&) = delete;
+
+  Status listen(http::ServerOptions options) {
+    LH_ASSIGN_OR_RETURN(http_,
+                        http::HttpServer::start(std::move(options), router_, log_, metrics_));
+    return {};
+  }
+
+  void stop(std::chrono::milliseconds grace) {
+    if (http_ != nullptr) {
+      http_->stop(grace);
+    }
+  }
+
+  [[nodiscard]] std::uint16_t port() const { return http_->port(); }
+
+ private:
+  static std::vector<http::ReadyCheck> ready_checks(const Services& services) {
+    return {{.name = "engine",
+             .check = [&engine = services.engine](
+                          const RequestContext& context) { return engine.wait_ready(context); }},
+            {.name = "metastore",
+             .check = [&metastore = services.metastore](const RequestContext& context) {
+               return metastore_answers(metastore, context);
+             }}};
+  }
+
+  Log& log_;
+  Metrics& metrics_;
+  std::unique_ptr<WorkerPool> storage_pool_;
+  std::unique_ptr<WorkerPool> engine_pool_;
+  std::unique_ptr<WorkerPool> jobs_pool_;
+  http::Pools pools_;
+  http::ServiceHandlers service_;
+  http::StorageHandlers storage_;
+  http::IcebergHandlers iceberg_;
+  http::QueryHandlers query_;
+  http::Router router_;
+  std::unique_ptr<http::HttpServer> http_;
+};
+
+Gateway::Gateway(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Gateway::~Gateway() = default;
+
+Result<std::unique_ptr<Gateway>> Gateway::start(const Config& config, Services services, Log& log,
+                                                Metrics& metrics, std::string version) {
+  LH_ASSIGN_OR_RETURN(http::ServerOptions options, http_options(config, version));
+  auto impl = std::make_unique<Impl>(config, services, log, metrics, version);
+  LH_RETURN_IF_ERROR(impl->listen(std::move(options)));
+  return std::unique_ptr<Gateway>(new Gateway(std::move(impl)));
+}
+
+std::uint16_t Gateway::port() const {
+  return impl_->port();
+}
+
+void Gateway::stop(std::chrono::milliseconds grace) {
+  impl_->stop(grace);
+}
+
+}  // namespace lakehouse::gateway

@@ -1,0 +1,54 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "base/config.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "base/metrics.h"
+#include "catalog/catalog.h"
+#include "engine/engine_pool.h"
+#include "metastore/metastore.h"
+#include "query/query_service.h"
+#include "storage/buckets.h"
+
+namespace lakehouse::gateway {
+
+/// What the doors open to. All of it is thread-safe and outlives the gateway.
+struct Services {
+  storage::Buckets& buckets;
+  metastore::Metastore& metastore;
+  catalog::Catalog& catalog;
+  engine::EnginePool& engine;
+  query::QueryService& query;
+};
+
+/// The doors: HTTP so far. Owns the event loop and the pools that blocking work runs on.
+///
+/// Thread-safe.
+class Gateway {
+ public:
+  /// Listens and serves from now on. Unavailable if the address is taken; FailedPrecondition if it
+  /// is no loopback address and `server.insecure` is not set.
+  static Result<std::unique_ptr<Gateway>> start(const Config& config, Services services, Log& log,
+                                                Metrics& metrics, std::string version);
+  /// As `stop` without grace; then waits for the work that still runs on the pools.
+  ~Gateway();
+  Gateway(const Gateway&) = delete;
+  Gateway& operator=(const Gateway&) = delete;
+
+  [[nodiscard]] std::uint16_t port() const;
+
+  /// Accepts no more, lets running requests end for at most `grace`, then cancels them.
+  void stop(std::chrono::milliseconds grace);
+
+ private:
+  class Impl;
+  explicit Gateway(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace lakehouse::gateway

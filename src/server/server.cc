@@ -1,0 +1,214 @@
+#include "server/server.h"
+
+#include <csignal>
+#include <cstdio>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include <fmt/format.h>
+#include <pthread.h>
+#include <unistd.h>
+
+#include "base/metrics.h"
+#include "catalog/catalog.h"
+#include "engine/engine_pool.h"
+#include "gateway/gateway.h"
+#include "iceberg/manifest.h"
+#include "metastore/metastore.h"
+#include "query/query_service.h"
+#include "query/staging.h"
+#include "query/table_source.h"
+#include "query/table_writer.h"
+#include "server/data_folder.h"
+#include "storage/buckets.h"
+
+namespace lakehouse::server {
+namespace {
+
+Result<std::unique_ptr<storage::Buckets>> open_buckets(const Config& config,
+                                                       const DataFolder& data) {
+  std::vector<storage::BucketConfig> buckets;
+  for (const BucketSettings& bucket : config.storage.buckets) {
+    buckets.push_back(
+        {.name = bucket.name, .type = bucket.type, .location = data.resolve(bucket.location)});
+  }
+  return storage::Buckets::open(buckets);
+}
+
+std::string metastore_path(const Config& config, const DataFolder& data) {
+  constexpr std::string_view kScheme = "sqlite:";
+  const std::string& url = config.metastore.url;
+  return data.resolve(url.starts_with(kScheme) ? url.substr(kScheme.size()) : "metastore.db");
+}
+
+Result<std::unique_ptr<engine::EnginePool>> start_engine(const Config& config,
+                                                         const DataFolder& data, Log& log) {
+  engine::EngineOptions options;
+  options.run_directory = data.resolve("run");
+  options.spill_directory = data.resolve("run/spill");
+  options.memory_limit_bytes = config.engine.memory_limit.bytes;
+  options.threads = static_cast<unsigned>(config.engine.threads);
+  options.statements_max = static_cast<unsigned>(config.engine.statements_max);
+  options.on_log = [&log](std::string_view line) { log.write(LogLevel::Info, "engine", line); };
+  return engine::EnginePool::start(std::move(options));
+}
+
+}  // namespace
+
+/// In the order in which they are made; they go the other way round.
+class Server::Parts {
+ public:
+  explicit Parts(DataFolder data) : data_(std::move(data)) {}
+
+  ~Parts() { stop(std::chrono::milliseconds(0)); }
+  Parts(const Parts&) = delete;
+  Parts& operator=(const Parts&) = delete;
+
+  Status make(const Config& config, Log& log) {
+    grace_ = config.server.shutdown_grace;
+    // First, because it takes longest and comes up beside the rest.
+    LH_ASSIGN_OR_RETURN(engine_, start_engine(config, data_, log));
+    LH_ASSIGN_OR_RETURN(buckets_, open_buckets(config, data_));
+    query::remove_stale_staging(*buckets_);
+    LH_ASSIGN_OR_RETURN(metastore_, metastore::open_sqlite(metastore_path(config, data_)));
+    LH_ASSIGN_OR_RETURN(catalog_, catalog::Catalog::open(*buckets_, *metastore_, {}));
+    source_.emplace(*engine_, *buckets_, manifests_);
+    writer_.emplace(*catalog_, *engine_, *buckets_, manifests_);
+    query::QueryService::Options query_options;
+    query_options.timeout = config.query.timeout;
+    query_options.row_limit = static_cast<std::uint64_t>(config.query.row_limit);
+    query_.emplace(*catalog_, *engine_, *source_, *writer_, query_options);
+    const gateway::Services services{.buckets = *buckets_,
+                                     .metastore = *metastore_,
+                                     .catalog = *catalog_,
+                                     .engine = *engine_,
+                                     .query = *query_};
+    LH_ASSIGN_OR_RETURN(
+        gateway_, gateway::Gateway::start(config, services, log, metrics_, LAKEHOUSE_VERSION));
+    LH_ASSIGN_OR_RETURN(const ListenAddress address, parse_listen(config.server.listen));
+    url_ =
+        fmt::format("{}://{}:{}", config.server.tls_cert.empty() ? "http" : "https",
+                    address.host.contains(':') ? fmt::format("[{}]", address.host) : address.host,
+                    gateway_->port());
+    return {};
+  }
+
+  void stop(std::chrono::milliseconds grace) {
+    if (gateway_ != nullptr) {
+      gateway_->stop(grace);
+    }
+    if (engine_ != nullptr) {
+      engine_->stop();  // What still waits for it on a pool gives up.
+    }
+    gateway_.reset();
+  }
+
+  [[nodiscard]] const std::string& url() const { return url_; }
+  [[nodiscard]] std::chrono::milliseconds grace() const { return grace_; }
+
+ private:
+  DataFolder data_;
+  std::chrono::milliseconds grace_{0};
+  std::string url_;
+  Metrics metrics_;
+  std::unique_ptr<engine::EnginePool> engine_;
+  std::unique_ptr<storage::Buckets> buckets_;
+  std::unique_ptr<metastore::Metastore> metastore_;
+  std::unique_ptr<catalog::Catalog> catalog_;
+  iceberg::ManifestCache manifests_;
+  std::optional<query::TableSource> source_;
+  std::optional<query::TableWriter> writer_;
+  std::optional<query::QueryService> query_;
+  std::unique_ptr<gateway::Gateway> gateway_;
+};
+
+Server::Server(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+Server::~Server() = default;
+
+Result<std::unique_ptr<Server>> Server::start(const Config& config, Log& log) {
+  LH_ASSIGN_OR_RETURN(DataFolder data, DataFolder::open(config.server.data));
+  auto parts = std::make_unique<Parts>(std::move(data));
+  LH_RETURN_IF_ERROR(parts->make(config, log));
+  return std::unique_ptr<Server>(new Server(std::move(parts)));
+}
+
+std::string Server::url() const {
+  return parts_->url();
+}
+
+void Server::stop() {
+  parts_->stop(parts_->grace());
+}
+
+namespace {
+
+int report(const Error& error) {
+  fmt::print(stderr, "lakehouse: {}\n", error.message);
+  if (!error.hint.empty()) {
+    fmt::print(stderr, "{}\n", error.hint);
+  }
+  return 1;
+}
+
+/// SIGINT and SIGTERM, held back from all threads and asked for by one.
+class StopSignals {
+ public:
+  StopSignals() {
+    sigemptyset(&set_);
+    sigaddset(&set_, SIGINT);
+    sigaddset(&set_, SIGTERM);
+    pthread_sigmask(SIG_BLOCK, &set_, &before_);
+  }
+  ~StopSignals() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+  StopSignals(const StopSignals&) = delete;
+  StopSignals& operator=(const StopSignals&) = delete;
+
+  int wait() {
+    int signal = 0;
+    sigwait(&set_, &signal);
+    return signal;
+  }
+
+  /// From now on they end the process again.
+  void release() { pthread_sigmask(SIG_UNBLOCK, &set_, nullptr); }
+
+ private:
+  sigset_t set_{};
+  sigset_t before_{};
+};
+
+}  // namespace
+
+int run(const LoadedConfig& loaded) {
+  const auto level = log_level_from(loaded.config.server.log_level);
+  const auto format = log_format_from(loaded.config.server.log_format);
+  if (!level || !format) {
+    return report(level ? format.error() : level.error());
+  }
+  Log log({.level = *level, .format = *format, .file = {}});
+  std::signal(SIGPIPE, SIG_IGN);
+  StopSignals signals;  // Before any thread is started: they inherit the mask.
+  auto server = Server::start(loaded.config, log);
+  if (!server) {
+    return report(server.error());
+  }
+  const std::string url = (*server)->url();
+  log.write(LogLevel::Info, "server", "ready",
+            {{.name = "url", .value = std::string_view(url)},
+             {.name = "version", .value = std::string_view(LAKEHOUSE_VERSION)},
+             {.name = "config", .value = std::string_view(loaded.file)}});
+  fmt::print("lakehouse ready {}\n", url);
+  std::fflush(stdout);
+
+  const int signal = signals.wait();
+  log.write(LogLevel::Info, "server", "stopping",
+            {{.name = "signal", .value = std::int64_t{signal}}});
+  signals.release();
+  (*server)->stop();
+  server->reset();
+  log.write(LogLevel::Info, "server", "stopped");
+  return 0;
+}
+
+}  // namespace lakehouse::server
