@@ -427,10 +427,6 @@ Status SnapshotProducer::merge_manifests(Attempt& attempt) {
   const auto min_count = static_cast<std::size_t>(
       number_property(attempt.base, "commit.manifest.min-count-to-merge", kMinCountToMerge));
   for (auto* manifests : {&attempt.data_manifests, &attempt.delete_manifests}) {
-    if (manifests->empty()) {
-      continue;
-    }
-    const std::string newest = manifests->front().manifest_path;
     std::map<std::int32_t, std::vector<ManifestFile>, std::greater<>> by_spec;
     for (ManifestFile& each : *manifests) {
       by_spec[each.partition_spec_id].push_back(std::move(each));
@@ -438,9 +434,9 @@ Status SnapshotProducer::merge_manifests(Attempt& attempt) {
     manifests->clear();
     for (const auto& [spec_id, group] : by_spec) {
       for (const auto& bin : pack_from_end(group, target)) {
-        // The newest bin is let grow first: merging it at every commit would write it again and
-        // again.
-        const bool has_newest = bin.front().manifest_path == newest;
+        // The newest bin of a spec is let grow first: merging it at every commit would write it
+        // again and again.
+        const bool has_newest = bin.front().manifest_path == group.front().manifest_path;
         if (bin.size() == 1 || (has_newest && bin.size() < min_count)) {
           manifests->insert(manifests->end(), bin.begin(), bin.end());
           continue;
