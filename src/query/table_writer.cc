@@ -82,11 +82,12 @@ std::vector<TableRequirement> shape_requirements(const TableMetadata& base) {
 /// Rows that are replaced are no longer those of the files that were ingested: the same file may
 /// come again.
 CommitHook forgetting_files(const CommitHook& also) {
-  return [also](metastore::Transaction& transaction, const std::vector<LoadedTable>& after) {
-    LH_RETURN_IF_ERROR(
-        catalog::Catalog::forget_ingested_files(transaction, after.front().metadata->table_uuid));
-    return also ? also(transaction, after) : Status();
-  };
+  return
+      [also](metastore::Transaction& transaction, const std::vector<LoadedTable>& after) -> Status {
+        LH_RETURN_IF_ERROR(catalog::Catalog::forget_ingested_files(
+            transaction, after.front().metadata->table_uuid));
+        return also ? also(transaction, after) : Status();
+      };
 }
 
 catalog::CreateTable creation(const TableIdentifier& table, iceberg::Schema schema,
