@@ -369,8 +369,10 @@ Result<std::optional<QueryService::Outcome>> QueryService::repeated(const Reques
     return std::nullopt;
   }
   if (receipt->fingerprint != request.fingerprint) {
-    return fail(ErrorCode::AlreadyExists, "the Idempotency-Key was used for another request",
-                "Use a new key for a new request.");
+    auto error = fail(ErrorCode::AlreadyExists, "the Idempotency-Key was used for another request",
+                      "Use a new key for a new request.");
+    error.error().details_json = R"({"idempotency_key_reused":true})";
+    return error;
   }
   LH_ASSIGN_OR_RETURN(const json::value body, parse_json(receipt->body, "a receipt"));
   LH_ASSIGN_OR_RETURN(JsonFields fields, JsonFields::of(body, "a receipt"));

@@ -6,6 +6,7 @@
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -97,9 +98,12 @@ class EngineBody final : public BodySource {
         }
       });
     }
-    const std::stop_callback on_stop(context_.stop, [this] {
-      boost::system::error_code ignored;
-      descriptor_->cancel(ignored);
+    // Posted: a query is cancelled from any thread, and a descriptor is not thread-safe.
+    const std::stop_callback on_stop(context_.stop, [executor, descriptor = descriptor_] {
+      net::post(executor, [descriptor] {
+        boost::system::error_code ignored;
+        descriptor->cancel(ignored);
+      });
     });
     const auto [ec] =
         co_await descriptor_->async_wait(net::posix::stream_descriptor::wait_read, kToken);
