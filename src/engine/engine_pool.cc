@@ -37,7 +37,7 @@ class EnginePool::Impl {
     LH_ASSIGN_OR_RETURN(const auto lease, connections_->acquire(context));
     request.time_left = context.time_left();
     LH_ASSIGN_OR_RETURN(Frame frame, ask(*lease, context, request));
-    if (frame.type != FrameType::Value) {
+    if (frame.type != FrameType::Answer) {
       return fail(ErrorCode::Internal, "the engine protocol broke: no value");
     }
     lease->keep();

@@ -98,7 +98,7 @@ Status serve(const ServerOptions& options) {
   LH_ASSIGN_OR_RETURN(const Database database, open_database(options.database));
   LH_ASSIGN_OR_RETURN(const auto watcher, Watcher::start());
   LH_RETURN_IF_ERROR(FrameWriter(kControlFd)
-                         .send(FrameType::Value,
+                         .send(FrameType::Answer,
                                fmt::format(R"({{"protocol":{},"version":"{}"}})", kProtocolVersion,
                                            duckdb_library_version()),
                                Deadline::max()));

@@ -165,7 +165,7 @@ Result<Connection> Session::take_connection() {
 Status Session::answer_parse(const Request& request) {
   LH_ASSIGN_OR_RETURN(SqlTree * trees, tree());
   LH_ASSIGN_OR_RETURN(const auto statements, trees->parse(request.sql));
-  return writer_.send(FrameType::Value, encode_parsed(statements), deadline_);
+  return writer_.send(FrameType::Answer, encode_parsed(statements), deadline_);
 }
 
 Result<Session::Ready> Session::prepare(const Connection& connection, const Statement& statement) {
@@ -207,7 +207,7 @@ Status Session::answer_describe(const Connection& connection, const Statement& s
     char* name = const_cast<char*>(duckdb_prepared_statement_column_name(ready->prepared.get(), i));
     columns.push_back({.name = take_string(name), .type = describe_type(type.get()).name});
   }
-  return writer_.send(FrameType::Value, encode_columns(columns), deadline_);
+  return writer_.send(FrameType::Answer, encode_columns(columns), deadline_);
 }
 
 Status Session::answer_execute(const Connection& connection, const Statement& statement) {

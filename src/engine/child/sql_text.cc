@@ -169,8 +169,8 @@ std::string leading_keyword(std::string_view statement) {
     const Token token = next_token(statement, i);
     i += token.text.size();
     if (token.kind == Kind::Other) {
-      depth += token.text == "(" ? 1 : 0;
-      depth -= token.text == ")" && depth > 0 ? 1 : 0;
+      depth += token.text == "(" ? 1U : 0U;
+      depth -= token.text == ")" && depth > 0 ? 1U : 0U;
     }
     // A parenthesised query begins with "(", and its keyword is in it.
     if (token.kind != Kind::Word || (in_with && depth > 0)) {
@@ -222,7 +222,7 @@ std::string identifier_at(std::string_view sql, std::size_t offset_bytes) {
   const std::string_view inner = token.text.substr(1, token.text.size() - 2);
   for (std::size_t i = 0; i < inner.size(); ++i) {
     name.push_back(inner[i]);
-    i += inner[i] == '"' ? 1 : 0;
+    i += inner[i] == '"' ? 1U : 0U;
   }
   return name;
 }

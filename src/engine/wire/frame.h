@@ -15,11 +15,11 @@
 ///   u32 length of the payload, little-endian | u8 type | payload
 ///
 /// The server sends one Request and waits for its answer before it sends the next. The answer to
-/// "parse" and "describe" is one Value; to "execute" it is Schema, any number of Data, End. An
-/// Error ends the answer at any point. After End, Value or Error the connection takes the next
+/// "parse" and "describe" is one Answer; to "execute" it is Schema, any number of Data, End. An
+/// Error ends it at any point. After End, Answer or Error the connection takes the next
 /// Request. Closing it while a statement runs cancels the statement.
 ///
-/// On the control connection the child sends one Value, {"protocol": n, "version": "..."}, when it
+/// On the control connection the child sends one Answer, {"protocol": n, "version": "..."}, when it
 /// is ready; the server sends file descriptors, one byte each: every one is a new connection.
 
 namespace lakehouse::engine {
@@ -33,7 +33,7 @@ enum class FrameType : std::uint8_t {
   Schema = 'S',   ///< JSON array of columns.
   Data = 'D',     ///< Encoded rows, at most about 1 MiB.
   End = 'E',      ///< JSON: row_count, truncated.
-  Value = 'V',    ///< JSON: the whole answer.
+  Answer = 'V',   ///< JSON: the whole answer.
   Error = 'X',    ///< JSON: an Error.
 };
 
@@ -44,7 +44,7 @@ constexpr std::size_t kDataFrameBytes = std::size_t{1} << 20U;
 constexpr std::size_t kFrameBytesMax = std::size_t{256} << 20U;
 
 struct Frame {
-  FrameType type = FrameType::Value;
+  FrameType type = FrameType::Answer;
   std::string payload;
 };
 
