@@ -94,8 +94,6 @@ const std::vector<Setting>& table() {
       {"server.engine_wait_threads", LH_FIELD(std::int64_t, server.engine_wait_threads),
        "Threads that wait for engines: as many queries and ingests can be starting at once.", 1,
        1024},
-      {"server.job_threads", LH_FIELD(std::int64_t, server.job_threads),
-       "Threads for long work that nobody waits for at once.", 1, 256},
       {"server.queue_max", LH_FIELD(std::int64_t, server.queue_max),
        "Requests that may wait for a thread of one kind; more are answered 429.", 1, 1'000'000},
       {"metastore.url", LH_FIELD(Text, metastore.url),

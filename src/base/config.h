@@ -51,7 +51,6 @@ struct Config {
     std::int64_t door_threads = 2;
     std::int64_t storage_threads = 8;
     std::int64_t engine_wait_threads = 16;
-    std::int64_t job_threads = 2;
     std::int64_t queue_max = 256;
     friend bool operator==(const Server&, const Server&) = default;
   } server;

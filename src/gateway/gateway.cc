@@ -17,6 +17,8 @@
 namespace lakehouse::gateway {
 namespace {
 
+constexpr std::int64_t kJobThreads = 2;
+
 bool is_loopback(const std::string& host) {
   boost::system::error_code error;
   const auto address = boost::asio::ip::make_address(host, error);
@@ -104,7 +106,7 @@ class Gateway::Impl {
             make_pool("storage", config.server.storage_threads, config.server.queue_max, metrics)),
         engine_pool_(make_pool("engine", config.server.engine_wait_threads, config.server.queue_max,
                                metrics)),
-        jobs_pool_(make_pool("jobs", config.server.job_threads, config.server.queue_max, metrics)),
+        jobs_pool_(make_pool("jobs", kJobThreads, config.server.queue_max, metrics)),
         pools_{.storage = *storage_pool_, .engine = *engine_pool_, .jobs = *jobs_pool_},
         service_(metrics, pools_, ready_checks(services), version),
         storage_(services.buckets, services.catalog, pools_),
