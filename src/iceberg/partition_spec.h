@@ -58,10 +58,10 @@ Result<Transform> transform_from_string(std::string_view text);
 /// Day's is date (the spec allows int, which sorts and prints the same); Unknown's is string.
 Result<TypePtr> result_type(const Transform& transform, const Type& source);
 
-/// The transform of a value; null stays null. InvalidArgument if it cannot be applied to the
-/// value's type, Unimplemented for Unknown.
-Result<std::optional<Literal>> apply(const Transform& transform,
-                                     const std::optional<Literal>& value);
+/// The transform of a value; null stays null. (Not "apply", which would find std::apply.)
+/// InvalidArgument if it cannot be applied to the value's type, Unimplemented for Unknown.
+Result<std::optional<Literal>> apply_transform(const Transform& transform,
+                                               const std::optional<Literal>& value);
 
 /// The 32-bit murmur3 hash of appendix B; bucket N is (hash & INT32_MAX) % N. InvalidArgument for a
 /// type that cannot be hashed.

@@ -226,8 +226,8 @@ Result<TypePtr> result_type(const Transform& transform, const Type& source) {
   return primitive(TypeKind::String);
 }
 
-Result<std::optional<Literal>> apply(const Transform& transform,
-                                     const std::optional<Literal>& value) {
+Result<std::optional<Literal>> apply_transform(const Transform& transform,
+                                               const std::optional<Literal>& value) {
   if (transform.kind == Transform::Kind::Unknown) {
     return fail(ErrorCode::Unimplemented,
                 fmt::format("the transform '{}' is not known", transform.unknown_name));

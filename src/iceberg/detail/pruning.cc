@@ -229,7 +229,7 @@ const std::vector<Pruner::Projected>& Pruner::projected(std::int32_t spec_id) {
       bool usable = true;
       for (const Literal& value : filter_[p].values) {
         const auto result = fits(*columns_[p]->type, value)
-                                ? apply(field.transform, value)
+                                ? apply_transform(field.transform, value)
                                 : Result<std::optional<Literal>>(std::nullopt);
         usable = usable && result && *result && fits(*each.type, **result);
         if (usable) {

@@ -242,7 +242,7 @@ TEST_F(ScanTest, BucketsPruneEqualityOnly) {
     files.push_back(file);
   }
   commit(SnapshotProducer::append(files));
-  const auto value = apply(Transform::bucket(4), Literal::of_long(34));
+  const auto value = apply_transform(Transform::bucket(4), Literal::of_long(34));
   ASSERT_THAT(value, IsOk());
   const std::string expected = "b" + std::to_string((*value)->as_int32());
   EXPECT_THAT(plan_text({{.field_id = 1, .op = CompareOp::Eq, .values = {Literal::of_long(34)}}}),
