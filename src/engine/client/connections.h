@@ -34,6 +34,8 @@ class Connections : public std::enable_shared_from_this<Connections> {
     /// The connection is between two requests and may be used again; otherwise it is closed, which
     /// cancels what runs on it.
     void keep() { reusable_ = true; }
+    /// The other side closed it.
+    void lost() { owner_->supervisor_.await_loss(generation_); }
 
    private:
     std::shared_ptr<Connections> owner_;

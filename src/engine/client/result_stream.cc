@@ -46,6 +46,9 @@ Result<Frame> ask(Connections::Lease& lease, const RequestContext& context,
                    ? reader.read(context.deadline, stop.fd())
                    : Result<Frame>(std::unexpected(sent.error()));
   if (!frame) {
+    if (frame.error().code == ErrorCode::Unavailable) {
+      lease.lost();
+    }
     return std::unexpected(explain(std::move(frame).error(), context));
   }
   if (frame->type == FrameType::Error) {

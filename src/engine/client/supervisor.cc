@@ -220,8 +220,8 @@ bool Supervisor::take_hello() {
   return true;
 }
 
-// A child that ends closes its control connection before all others: whoever saw a statement fail
-// because of that finds here that it must wait, before the supervisor has noticed.
+// The control connection of a child that has ended is closed before the supervisor's thread comes
+// to notice it.
 bool Supervisor::is_up() const {
   pollfd polled{.fd = control_.get(), .events = POLLRDHUP, .revents = 0};
   return ready_ && ::poll(&polled, 1, 0) == 0;
@@ -266,6 +266,19 @@ Result<UniqueFd> Supervisor::connect(const RequestContext& context, std::uint64_
   LH_RETURN_IF_ERROR(send_fd(control_.get(), theirs.get()));
   generation = generation_;
   return ours;
+}
+
+void Supervisor::await_loss(std::uint64_t generation) {
+  // The kernel closes a dying process's descriptors one after the other, in microseconds.
+  constexpr int kTries = 20;
+  constexpr std::chrono::milliseconds kPause{5};
+  for (int i = 0; i < kTries; ++i) {
+    std::unique_lock lock(mutex_);
+    if (generation_ != generation || stopping_ || !is_up()) {
+      return;
+    }
+    changed_.wait_for(lock, kPause);
+  }
 }
 
 void Supervisor::fill(EngineMetrics& metrics) const {

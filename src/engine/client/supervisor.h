@@ -31,6 +31,10 @@ class Supervisor {
   /// Of the child that runs now; connections of an older one are dead.
   [[nodiscard]] std::uint64_t generation() const { return generation_; }
 
+  /// Told that a connection to this child was lost: waits a moment for the child's own end to be
+  /// seen, so that whoever tries again at once waits for the next child.
+  void await_loss(std::uint64_t generation);
+
   Status wait_ready(const RequestContext& context);
   void fill(EngineMetrics& metrics) const;
   void stop();
