@@ -45,7 +45,6 @@ std::string metastore_path(const Config& config, const DataFolder& data) {
 Result<std::unique_ptr<engine::EnginePool>> start_engine(const Config& config,
                                                          const DataFolder& data, Log& log) {
   engine::EngineOptions options;
-  options.run_directory = data.resolve("run");
   options.spill_directory = data.resolve("run/spill");
   options.memory_limit_bytes = config.engine.memory_limit.bytes;
   options.threads = static_cast<unsigned>(config.engine.threads);
