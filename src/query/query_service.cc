@@ -48,6 +48,23 @@ const SelectStatement* select_in(const SqlStatement& statement) {
                     statement);
 }
 
+/// The engine parses what follows the blanks before a SELECT: its positions become the statement's.
+void shift_locations(json::value& at, std::size_t by) {
+  if (json::array* list = at.if_array()) {
+    for (json::value& entry : *list) {
+      shift_locations(entry, by);
+    }
+  } else if (json::object* node = at.if_object()) {
+    for (auto& field : *node) {
+      if (field.key() == "query_location" && field.value().is_int64()) {
+        field.value() = field.value().get_int64() + static_cast<std::int64_t>(by);
+      } else {
+        shift_locations(field.value(), by);
+      }
+    }
+  }
+}
+
 /// The column's exact name, by the rules of names.
 Result<std::string> exact_column(const iceberg::Schema& schema, const std::string& name) {
   if (const iceberg::NestedField* found = find_column(schema.fields, name)) {
@@ -272,6 +289,9 @@ Result<std::shared_ptr<const QueryService::Parsed>> QueryService::parse(
           is_select ? "A PIVOT needs the list of its values: PIVOT t ON c IN ('a', 'b')." : "");
     }
     parsed->tree = std::move(statements[0].tree);
+    if (statements[0].offset_bytes > 0) {
+      shift_locations(parsed->tree, statements[0].offset_bytes);
+    }
   }
   if (sql.size() <= kParsedBytesMax) {
     const std::lock_guard lock(parsed_mutex_);

@@ -1,0 +1,1 @@
+WITH a AS (SELECT E'\'' x) INSERT INTO "t ""q".b (c, "D") SELECT $1, $$x;$$ /* /* */ */ FROM a -- end

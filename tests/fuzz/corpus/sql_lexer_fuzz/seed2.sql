@@ -1,0 +1,1 @@
+CREATE TABLE IF NOT EXISTS a.b (id INT NOT NULL, s STRUCT(a INT, b VARCHAR[])[] COMMENT 'x') PARTITIONED BY (bucket(16, id), days(at)) WITH ('k' = 'v');

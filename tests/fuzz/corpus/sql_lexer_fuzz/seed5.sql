@@ -1,0 +1,1 @@
+EXPLAIN ANALYZE SELECT 1.5e-3, 0xFF, .5, ?2, x'00'
