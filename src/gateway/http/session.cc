@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <exception>
 #include <optional>
 #include <stop_token>
@@ -716,7 +717,7 @@ class Session final : public SessionHandle,
         {{.name = "method", .value = std::string_view(to_string(exchange.method))},
          {.name = "path", .value = exchange.path},
          {.name = "status", .value = std::int64_t{exchange.status}},
-         {.name = "elapsed_ms", .value = elapsed_s * 1000},
+         {.name = "elapsed_ms", .value = std::round(elapsed_s * 1e6) / 1e3},
          {.name = "bytes_in", .value = static_cast<std::int64_t>(exchange.bytes_in)},
          {.name = "bytes_out", .value = static_cast<std::int64_t>(exchange.bytes_out)},
          {.name = "peer", .value = peer_}});
