@@ -147,8 +147,9 @@ def duckdb_attached(server):
     connection = duckdb.connect()
     for extension in ("httpfs", "avro", "iceberg"):
         connection.load_extension(str(EXTENSIONS / f"{extension}.duckdb_extension"))
-    connection.execute(
-        f"ATTACH '' AS lake (TYPE iceberg, ENDPOINT '{server.iceberg}', AUTHORIZATION_TYPE 'none')")
+    # Without DEFAULT_SCHEMA the extension takes "main" for a name of its own and does not ask for it.
+    connection.execute(f"ATTACH '' AS lake (TYPE iceberg, ENDPOINT '{server.iceberg}', "
+                       "AUTHORIZATION_TYPE 'none', DEFAULT_SCHEMA 'main')")
     return connection
 
 
