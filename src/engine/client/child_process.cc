@@ -104,6 +104,8 @@ Result<ChildProcess> start_child(const std::filesystem::path& executable,
   posix_spawn_file_actions_adddup2(files.get(), child_log.get(), STDOUT_FILENO);
   posix_spawn_file_actions_adddup2(files.get(), child_log.get(), STDERR_FILENO);
   posix_spawn_file_actions_adddup2(files.get(), child_control.get(), kControlFd);
+  // What others left open in this process is not the child's, either.
+  posix_spawn_file_actions_addclosefrom_np(files.get(), kControlFd + 1);
   SpawnAttributes attributes;
   std::vector<std::string> argument_texts{executable.string()};
   argument_texts.insert(argument_texts.end(), arguments.begin(), arguments.end());

@@ -3,6 +3,15 @@
 
 #include "engine/engine_main.h"
 
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+// DuckDB is not instrumented, so ThreadSanitizer sees its memory change hands without its locks.
+extern "C" const char* __tsan_default_suppressions() {
+  return "race:libduckdb.so\n";
+}
+#endif
+#endif
+
 /// Nothing but `lakehouse engine`, for the tests of modules below the command line.
 int main(int argc, char** argv) {
   const std::vector<std::string> arguments(argv + 1, argv + argc);
