@@ -132,9 +132,15 @@ Envelope json_envelope(const QueryAnswer& answer) {
   return envelope;
 }
 
-Error with_key_status(Error error) {
-  const bool reused = error.details_json.contains("idempotency_key_reused");
-  return reused ? with_http_status(std::move(error), 422) : error;
+Error with_status(Error error, bool has_timeout) {
+  if (error.details_json.contains("idempotency_key_reused")) {
+    return with_http_status(std::move(error), 422);
+  }
+  // The caller's own limit is no fault of the server's.
+  if (error.code == ErrorCode::DeadlineExceeded && has_timeout) {
+    return with_http_status(std::move(error), 408);
+  }
+  return error;
 }
 
 // --- The routes' descriptions.
@@ -177,14 +183,14 @@ Route sql_route() {
               .path = "/query/sql",
               .operation_id = "runSql",
               .summary = "Run one SQL statement",
-              .tag = "query",
+              .tag = "Query",
               .description =
                   "SELECT in all its forms, INSERT, CREATE TABLE [AS], ALTER TABLE, DROP, CREATE "
                   "SCHEMA, DESCRIBE, SUMMARIZE, SHOW TABLES and EXPLAIN. A write answers with one "
                   "row. The rows come in the accepted encoding; only JSON tells about cut rows.",
               .request = {content("application/json", std::string(kSqlRequest))},
               .responses = {},
-              .errors = {404, 406, 409, 413, 415, 422, 504},
+              .errors = {404, 406, 408, 409, 413, 415, 422, 504},
               .handler = {}};
   route.request.front().example = R"({"sql":"SELECT 1 AS one"})";
   ResponseSpec rows{.status = 200, .description = "The rows."};
@@ -213,7 +219,7 @@ void QueryHandlers::add_routes(Router& router) {
              .path = "/query/explain",
              .operation_id = "explainSql",
              .summary = "The plan of a SELECT, as text",
-             .tag = "query",
+             .tag = "Query",
              .request = {content("application/json", std::string(kSqlRequest))},
              .responses = {{.status = 200,
                             .description = "The plan.",
@@ -227,7 +233,7 @@ void QueryHandlers::add_routes(Router& router) {
               .path = "/query/running",
               .operation_id = "listRunningQueries",
               .summary = "The statements that run now",
-              .tag = "query",
+              .tag = "Query",
               .responses = {{.status = 200,
                              .description = "They, in the order of their start.",
                              .content = {content("application/json", std::string(kRunning))}}},
@@ -237,7 +243,7 @@ void QueryHandlers::add_routes(Router& router) {
               .path = "/query/{id}",
               .operation_id = "cancelQuery",
               .summary = "Cancel a running statement",
-              .tag = "query",
+              .tag = "Query",
               .responses = {{.status = 204, .description = "It does not run any more."}},
               .handler = [this](Request request) { return cancel(std::move(request)); }});
 }
@@ -255,12 +261,13 @@ net::awaitable<Result<Response>> QueryHandlers::run_sql(Request request) {
   if (!sql.idempotency_key.empty()) {
     sql.fingerprint = sha256_hex("POST /query/sql\n" + json::serialize(body));
   }
+  const bool has_timeout = sql.timeout.has_value();
   auto work = [this, context = request.context, sql = std::move(sql)]() mutable {
     return service_.run(context, std::move(sql));
   };
   auto answer = co_await run_on(pools_.engine, std::move(work));
   if (!answer) {
-    co_return std::unexpected(with_key_status(std::move(answer).error()));
+    co_return std::unexpected(with_status(std::move(answer).error(), has_timeout));
   }
   Envelope envelope;
   if (offer->encoding == engine::Encoding::Json) {
