@@ -1,7 +1,10 @@
 #include "base/json.h"
 
+#include <charconv>
+
+#include <boost/json/basic_parser_impl.hpp>
 #include <boost/json/serialize.hpp>
-#include <boost/json/stream_parser.hpp>
+#include <boost/json/value_stack.hpp>
 #include <fmt/format.h>
 
 #include "base/text.h"
@@ -10,24 +13,106 @@ namespace lakehouse {
 
 namespace json = boost::json;
 
+namespace {
+
+/// Builds the document as Boost's own parser does, but for numbers with a point or an exponent:
+/// those are read exactly, where Boost 1.81 may be off by the last bit. (1.82 has
+/// number_precision::precise.)
+struct ExactHandler {
+  static constexpr std::size_t max_object_size = std::size_t(-1);
+  static constexpr std::size_t max_array_size = std::size_t(-1);
+  static constexpr std::size_t max_key_size = std::size_t(-1);
+  static constexpr std::size_t max_string_size = std::size_t(-1);
+  using Code = boost::system::error_code;
+
+  bool on_document_begin(Code&) { return true; }
+  bool on_document_end(Code&) { return true; }
+  bool on_object_begin(Code&) { return true; }
+  bool on_object_end(std::size_t count, Code&) {
+    stack.push_object(count);
+    return true;
+  }
+  bool on_array_begin(Code&) { return true; }
+  bool on_array_end(std::size_t count, Code&) {
+    stack.push_array(count);
+    return true;
+  }
+  bool on_key_part(json::string_view part, std::size_t, Code&) {
+    stack.push_chars(part);
+    return true;
+  }
+  bool on_key(json::string_view part, std::size_t, Code&) {
+    stack.push_key(part);
+    return true;
+  }
+  bool on_string_part(json::string_view part, std::size_t, Code&) {
+    stack.push_chars(part);
+    return true;
+  }
+  bool on_string(json::string_view part, std::size_t, Code&) {
+    stack.push_string(part);
+    return true;
+  }
+  bool on_number_part(json::string_view part, Code&) {
+    number += part;
+    return true;
+  }
+  bool on_int64(std::int64_t value, json::string_view, Code&) {
+    number.clear();
+    stack.push_int64(value);
+    return true;
+  }
+  bool on_uint64(std::uint64_t value, json::string_view, Code&) {
+    number.clear();
+    stack.push_uint64(value);
+    return true;
+  }
+  bool on_double(double nearly, json::string_view part, Code&) {
+    number += part;
+    double exact = 0;
+    const char* const end = number.data() + number.size();
+    const auto [stop, error] = std::from_chars(number.data(), end, exact);
+    // Out of range: Boost has made it zero or infinite already.
+    stack.push_double(error == std::errc() && stop == end ? exact : nearly);
+    number.clear();
+    return true;
+  }
+  bool on_bool(bool value, Code&) {
+    stack.push_bool(value);
+    return true;
+  }
+  bool on_null(Code&) {
+    stack.push_null();
+    return true;
+  }
+  bool on_comment_part(json::string_view, Code&) { return true; }
+  bool on_comment(json::string_view, Code&) { return true; }
+
+  json::value_stack stack;
+  std::string number;  ///< What came of the number so far.
+};
+
+}  // namespace
+
 Result<json::value> parse_json(std::string_view text, std::string_view what) {
   json::parse_options options;
   options.max_depth = 200;
-  json::stream_parser parser({}, options);
+  json::basic_parser<ExactHandler> parser(options);
+  parser.handler().stack.reset();
   boost::system::error_code error;
-  const std::size_t read = parser.write_some(text.data(), text.size(), error);
+  const std::size_t read = parser.write_some(false, text.data(), text.size(), error);
   const bool rest_is_space = text.find_first_not_of(" \t\r\n", read) == std::string_view::npos;
   if (!error && !rest_is_space) {
     error = json::error::extra_data;
   }
-  if (!error) {
-    parser.finish(error);
+  if (!error && !parser.done()) {
+    error = json::error::incomplete;
   }
   if (error) {
     return fail(ErrorCode::InvalidArgument,
                 fmt::format("{} is not JSON: {} at byte {}", what, error.message(), read));
   }
-  return parser.release();
+  return parser.handler().stack.release();
 }
 
 std::string to_json(const json::value& value) {
