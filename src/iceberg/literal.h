@@ -80,9 +80,9 @@ Result<Literal> literal_from_json(const Type& type, const boost::json::value& js
 /// Null is a value of every type.
 Status check_json_value(const Type& type, const boost::json::value& json);
 
-/// Reads what DuckDB prints for a value of `type` when it is cast to VARCHAR, or writes into the
-/// statistics that COPY returns: 1.50, 2024-01-31 12:00:00+00, \xAB in blobs. InvalidArgument if
-/// the text is no such value.
+/// Reads what DuckDB prints for a value of `type` when it is cast to VARCHAR: 1.50, 2024-01-31
+/// 12:00:00+00, \xAB in blobs. The statistics that COPY returns are written so, too, but for blobs,
+/// which are plain hexadecimal there. InvalidArgument if the text is no such value.
 Result<Literal> literal_from_text(const Type& type, std::string_view duckdb_text);
 /// What DuckDB prints for the value, as above.
 std::string literal_to_text(const Literal& literal);
