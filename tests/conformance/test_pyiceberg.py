@@ -57,8 +57,8 @@ def test_every_type_survives_both_ways(server, catalog):
     server.sql("CREATE TABLE pyice.types_copy AS SELECT * FROM pyice.types")
     back = catalog.load_table("pyice.types_copy").scan().to_arrow().sort_by([("small", "ascending")])
     assert back.to_pylist() == rows.to_pylist()
-    assert server.rows("SELECT price, day, at, name, tags, who FROM pyice.types WHERE flag") == [
-        [12.345, "2024-02-29", server.value("SELECT at FROM pyice.types WHERE flag"),
+    assert server.rows("SELECT price, day, \"at\", name, tags, who FROM pyice.types WHERE flag") == [
+        [12.345, "2024-02-29", server.value("SELECT \"at\" FROM pyice.types WHERE flag"),
          "Ünï 'q' \"d\"", ["a", None], {"first": "Ann", "age": 7}]]
 
 
@@ -120,7 +120,7 @@ def test_partitioned_tables_are_written_by_both(server, catalog):
         assert server.value("SELECT count(*) FROM pyice.parted WHERE id = ?", [identifier]) == 1
     assert table.scan(row_filter="day = '2024-01-02'").to_arrow().num_rows == 25
     assert table.scan(row_filter="at >= '2024-05-02T00:00:00'").to_arrow().num_rows == \
-        server.value("SELECT count(*) FROM pyice.parted WHERE at >= '2024-05-02'")
+        server.value("SELECT count(*) FROM pyice.parted WHERE \"at\" >= '2024-05-02'")
     assert table.scan(row_filter="city is null").to_arrow().num_rows == 1
 
 
@@ -152,7 +152,7 @@ def test_names_and_states_are_refused_as_the_specification_says(server, catalog)
 
 def test_a_transaction_of_pyiceberg_is_one_commit(server, catalog):
     table = catalog.create_table("pyice.transaction", schema=Schema(
-        NestedField(1, "a", LongType(), required=False), NestedField(2, "t", ListType(3, StringType()), required=False),
+        NestedField(1, "a", LongType(), required=False), NestedField(2, "t", ListType(3, StringType(), element_required=False), required=False),
         NestedField(4, "d", DecimalType(9, 2), required=False)))
     with table.transaction() as transaction:
         transaction.set_properties({"owner": "ops"})

@@ -8,7 +8,7 @@ import threading
 import pyarrow as pa
 import pytest
 
-from harness import Problem, eventually
+from harness import Problem, duckdb_attached, eventually
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -124,17 +124,16 @@ def test_two_tables_are_read_at_one_moment(server):
             if a != b:
                 wrong.append((a, b))
 
+    duck = duckdb_attached(server)
     reader = threading.Thread(target=read)
     reader.start()
-    base = {name: server.call("GET", f"/iceberg/v1/namespaces/main/tables/{name}") for name in ("pair_a", "pair_b")}
-    assert all(table["metadata"]["current-snapshot-id"] > 0 for table in base.values())
-    from harness import duckdb_attached
-    duck = duckdb_attached(server)
-    for n in range(1, 10):
-        duck.sql("BEGIN")
-        duck.sql(f"INSERT INTO lake.main.pair_a VALUES ({n})")
-        duck.sql(f"INSERT INTO lake.main.pair_b VALUES ({n})")
-        duck.sql("COMMIT")
-    stop.set()
-    reader.join(30)
+    try:
+        for n in range(1, 10):
+            duck.sql("BEGIN")
+            duck.sql(f"INSERT INTO lake.main.pair_a VALUES ({n})")
+            duck.sql(f"INSERT INTO lake.main.pair_b VALUES ({n})")
+            duck.sql("COMMIT")
+    finally:
+        stop.set()
+        reader.join(30)
     assert not wrong

@@ -156,11 +156,12 @@ Result<std::optional<bool>> Request::query_bool(std::string_view name) const {
   if (!text) {
     return std::nullopt;
   }
-  if (*text != "true" && *text != "false") {
+  const std::string lowered = to_lower(*text);  // PyIceberg sends Python's True and False.
+  if (lowered != "true" && lowered != "false") {
     return fail(ErrorCode::InvalidArgument,
                 fmt::format("the query parameter '{}' must be true or false", name));
   }
-  return *text == "true";
+  return lowered == "true";
 }
 
 std::string Request::content_type() const {

@@ -88,7 +88,7 @@ struct Request {
   [[nodiscard]] Result<std::optional<std::int64_t>> query_int(std::string_view name,
                                                               std::int64_t min,
                                                               std::int64_t max) const;
-  /// "true" or "false"; anything else is InvalidArgument.
+  /// "true" or "false" in any case; anything else is InvalidArgument.
   [[nodiscard]] Result<std::optional<bool>> query_bool(std::string_view name) const;
 
   [[nodiscard]] std::string_view header(std::string_view name) const { return headers.get(name); }
