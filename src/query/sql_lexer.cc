@@ -38,7 +38,8 @@ std::size_t wide_space(std::string_view rest) {
   if (std::ranges::any_of(kSpaces, [&](std::string_view s) { return rest.starts_with(s); })) {
     return 3;
   }
-  if (rest.size() >= 3 && rest.starts_with("\xE2\x80") && rest[2] >= '\x80' && rest[2] <= '\x8D') {
+  if (rest.size() >= 3 && rest.starts_with("\xE2\x80") &&
+      static_cast<unsigned char>(rest[2]) <= 0x8D) {
     return 3;
   }
   return 0;

@@ -213,8 +213,8 @@ class Parser {
   [[nodiscard]] Result<std::size_t> behind_bracket(std::size_t open) const {
     std::size_t depth = 0;
     for (std::size_t i = open; i < tokens_.size(); ++i) {
-      depth += opens(tokens_[i]) ? 1 : 0;
-      if (closes(tokens_[i]) && --depth == 0) {
+      count_bracket(tokens_[i], depth);
+      if (depth == 0) {
         return i + 1;
       }
     }
@@ -222,6 +222,13 @@ class Parser {
   }
   static bool opens(const Token& token) { return token.is_symbol('(') || token.is_symbol('['); }
   static bool closes(const Token& token) { return token.is_symbol(')') || token.is_symbol(']'); }
+  static void count_bracket(const Token& token, std::size_t& depth) {
+    if (opens(token)) {
+      ++depth;
+    } else if (closes(token) && depth > 0) {
+      --depth;
+    }
+  }
 
   // --- Names.
 
@@ -303,8 +310,7 @@ class Parser {
     std::size_t depth = 0;
     for (std::size_t i = at_; i < tokens_.size(); ++i) {
       const Token& token = tokens_[i];
-      depth += opens(token) ? 1 : 0;
-      depth -= closes(token) && depth > 0 ? 1 : 0;
+      count_bracket(token, depth);
       if (depth > 0 || i == 0 || !closes(tokens_[i - 1])) {
         continue;
       }
@@ -379,8 +385,7 @@ class Parser {
     std::size_t depth = 0;
     for (std::size_t i = at_; i + 1 < tokens_.size(); ++i) {
       const Token& token = tokens_[i];
-      depth += opens(token) ? 1 : 0;
-      depth -= closes(token) && depth > 0 ? 1 : 0;
+      count_bracket(token, depth);
       if (depth > 0) {
         continue;
       }
