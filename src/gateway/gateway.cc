@@ -6,7 +6,9 @@
 #include <boost/asio/ip/address.hpp>
 #include <fmt/format.h>
 
+#include "gateway/http/dataset_handlers.h"
 #include "gateway/http/iceberg_handlers.h"
+#include "gateway/http/ingest_handlers.h"
 #include "gateway/http/query_handlers.h"
 #include "gateway/http/router.h"
 #include "gateway/http/run_on.h"
@@ -111,12 +113,16 @@ class Gateway::Impl {
         service_(metrics, pools_, ready_checks(services), version),
         storage_(services.buckets, services.catalog, pools_),
         iceberg_(services.catalog, pools_),
-        query_(services.query, pools_) {
+        query_(services.query, pools_),
+        ingest_(services.ingest, services.catalog, pools_),
+        datasets_(services.datasets, services.catalog, pools_) {
     add_engine_metrics(metrics, services.engine);
     service_.add_routes(router_);
     storage_.add_routes(router_);
     iceberg_.add_routes(router_);
     query_.add_routes(router_);
+    ingest_.add_routes(router_);
+    datasets_.add_routes(router_);
     service_.finish(router_);
   }
 
@@ -164,6 +170,8 @@ class Gateway::Impl {
   http::StorageHandlers storage_;
   http::IcebergHandlers iceberg_;
   http::QueryHandlers query_;
+  http::IngestHandlers ingest_;
+  http::DatasetHandlers datasets_;
   http::Router router_;
   std::unique_ptr<http::HttpServer> http_;
 };

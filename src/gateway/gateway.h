@@ -11,6 +11,8 @@
 #include "base/metrics.h"
 #include "catalog/catalog.h"
 #include "engine/engine_pool.h"
+#include "ingest/dataset_service.h"
+#include "ingest/ingest_service.h"
 #include "metastore/metastore.h"
 #include "query/query_service.h"
 #include "storage/buckets.h"
@@ -24,6 +26,8 @@ struct Services {
   catalog::Catalog& catalog;
   engine::EnginePool& engine;
   query::QueryService& query;
+  ingest::IngestService& ingest;
+  ingest::DatasetService& datasets;
 };
 
 /// The doors: HTTP so far. Owns the event loop and the pools that blocking work runs on.

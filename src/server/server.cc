@@ -15,6 +15,8 @@
 #include "engine/engine_pool.h"
 #include "gateway/gateway.h"
 #include "iceberg/manifest.h"
+#include "ingest/dataset_service.h"
+#include "ingest/ingest_service.h"
 #include "metastore/metastore.h"
 #include "query/query_service.h"
 #include "query/staging.h"
@@ -78,11 +80,15 @@ class Server::Parts {
     query_options.timeout = config.query.timeout;
     query_options.row_limit = static_cast<std::uint64_t>(config.query.row_limit);
     query_.emplace(*catalog_, *engine_, *source_, *writer_, query_options);
+    ingest_.emplace(*catalog_, *engine_, *buckets_, *writer_);
+    datasets_.emplace(*catalog_, *writer_, *buckets_);
     const gateway::Services services{.buckets = *buckets_,
                                      .metastore = *metastore_,
                                      .catalog = *catalog_,
                                      .engine = *engine_,
-                                     .query = *query_};
+                                     .query = *query_,
+                                     .ingest = *ingest_,
+                                     .datasets = *datasets_};
     LH_ASSIGN_OR_RETURN(
         gateway_, gateway::Gateway::start(config, services, log, metrics_, LAKEHOUSE_VERSION));
     LH_ASSIGN_OR_RETURN(const ListenAddress address, parse_listen(config.server.listen));
@@ -119,6 +125,8 @@ class Server::Parts {
   std::optional<query::TableSource> source_;
   std::optional<query::TableWriter> writer_;
   std::optional<query::QueryService> query_;
+  std::optional<ingest::IngestService> ingest_;
+  std::optional<ingest::DatasetService> datasets_;
   std::unique_ptr<gateway::Gateway> gateway_;
 };
 
