@@ -8,6 +8,8 @@
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
+#include "base/text.h"
+
 namespace lakehouse::cli {
 namespace {
 
@@ -228,6 +230,15 @@ Parsed parse_arguments(std::vector<std::string> arguments) {
     return {.options = EngineOptions{.arguments = std::move(arguments)},
             .text = {},
             .exit_code = kExitOk};
+  }
+  if (!arguments.empty() && !arguments.front().starts_with('-')) {
+    static const std::vector<std::string> kCommands = {"serve",    "ingest", "sql",
+                                                       "datasets", "config", "version"};
+    if (std::ranges::find(kCommands, arguments.front()) == kCommands.end()) {
+      const std::string hint = did_you_mean(arguments.front(), kCommands);
+      return usage_error(fmt::format("there is no command '{}'\nhint: {}", arguments.front(),
+                                     hint.empty() ? "lakehouse --help lists them." : hint));
+    }
   }
   Targets targets;
   CLI::App app("A company's data in open tables, and the answers to its questions.", "lakehouse");

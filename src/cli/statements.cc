@@ -1,5 +1,7 @@
 #include "cli/statements.h"
 
+#include <optional>
+
 #include "base/error.h"
 #include "base/text.h"
 #include "query/sql_lexer.h"
@@ -24,20 +26,19 @@ SplitText split_statements(std::string_view text) {
     }
     return split;
   }
-  std::size_t begin = 0;
-  bool has_tokens = false;
+  // Where the statement's first token stands; comments before it are nobody's.
+  std::optional<std::size_t> begin;
   for (const query::Token& token : *tokens) {
     if (token.is_symbol(';')) {
-      if (has_tokens) {
-        split.statements.emplace_back(text.substr(begin, token.position - begin));
+      if (begin) {
+        split.statements.emplace_back(text.substr(*begin, token.position - *begin));
       }
-      begin = token.end();
-      has_tokens = false;
-    } else if (token.kind != query::TokenKind::End) {
-      has_tokens = true;
+      begin.reset();
+    } else if (token.kind != query::TokenKind::End && !begin) {
+      begin = token.position;
     }
   }
-  split.rest = has_tokens ? std::string(text.substr(begin)) : std::string();
+  split.rest = begin ? std::string(text.substr(*begin)) : std::string();
   return split;
 }
 

@@ -9,8 +9,10 @@ namespace lakehouse::cli {
 /// A text of SQL cut at the semicolons that end statements: not at those in strings, quoted names,
 /// comments or dollar quotes.
 struct SplitText {
-  std::vector<std::string> statements;  ///< Without the semicolon; none is blank or only comments.
-  std::string rest;                     ///< After the last semicolon; blank if nothing is begun.
+  /// From the first word to the semicolon, without it; none is blank.
+  std::vector<std::string> statements;
+  /// What is begun after the last semicolon; empty if that is blanks and comments.
+  std::string rest;
 };
 [[nodiscard]] SplitText split_statements(std::string_view text);
 

@@ -160,7 +160,7 @@ std::string render_table(const Answer& answer, std::size_t width_max) {
   }
   std::string text = writer.take();
   if (hidden > 0) {
-    text += fmt::format("({} of {} columns do not fit here; .format lines shows all)\n", hidden,
+    text += fmt::format("({} of {} columns do not fit here; the format lines shows all)\n", hidden,
                         answer.columns.size());
   }
   return text;

@@ -15,8 +15,8 @@ TEST(Statements, AreCutAtSemicolonsThatEndThem) {
   const SplitText split = split_statements(
       "SELECT ';' -- ; no\n, \";\" /* ; */ ; ; SELECT $$ ; $$;\n-- nothing\n SELECT 3");
   EXPECT_THAT(split.statements,
-              ElementsAre("SELECT ';' -- ; no\n, \";\" /* ; */ ", " SELECT $$ ; $$"));
-  EXPECT_EQ(split.rest, "\n-- nothing\n SELECT 3");
+              ElementsAre("SELECT ';' -- ; no\n, \";\" /* ; */ ", "SELECT $$ ; $$"));
+  EXPECT_EQ(split.rest, "SELECT 3");
 }
 
 TEST(Statements, WhatIsOpenWaitsForMore) {
