@@ -92,6 +92,23 @@ void describe(Response& response, const storage::ObjectInfo& info) {
   response.headers.add("Accept-Ranges", "bytes");
 }
 
+ParameterSpec bucket_parameter() {
+  return {.in = ParameterSpec::In::Path,
+          .name = "bucket",
+          .description = "The bucket's name.",
+          .required = true,
+          .example = R"("primary")"};
+}
+
+ParameterSpec key_parameter() {
+  return {.in = ParameterSpec::In::Path,
+          .name = "key",
+          .description = "The object's key; slashes may stand as they are.",
+          .schema = R"({"type":"string","minLength":1,"maxLength":1024})",
+          .required = true,
+          .example = R"("notes/readme.txt")"};
+}
+
 ParameterSpec header_parameter(std::string name, std::string description) {
   return {.in = ParameterSpec::In::Header,
           .name = std::move(name),
@@ -350,6 +367,7 @@ void StorageHandlers::add_routes(Router& router) {
   list.summary = "The objects of a bucket";
   list.tag = "Object storage";
   list.parameters = {
+      bucket_parameter(),
       {.name = "prefix", .description = "Only keys that begin so."},
       {.name = "delimiter",
        .description = "Keys that hold it after the prefix are rolled up into common_prefixes."},
@@ -385,7 +403,8 @@ void StorageHandlers::add_object_routes(Router& router) {
   get.operation_id = "getObject";
   get.summary = "An object's bytes, or one range of them";
   get.tag = "Object storage";
-  get.parameters = {header_parameter("Range", "One range: bytes=0-99, bytes=100-, bytes=-100."),
+  get.parameters = {bucket_parameter(), key_parameter(),
+                    header_parameter("Range", "One range: bytes=0-99, bytes=100-, bytes=-100."),
                     header_parameter("If-Match", "412 unless it is this version."),
                     header_parameter("If-None-Match", "304 if it is this version.")};
   get.responses = {
@@ -403,7 +422,8 @@ void StorageHandlers::add_object_routes(Router& router) {
   put.summary = "Store an object, whole or not at all";
   put.description = "What belongs to a table, and the folders _staging and _rejects, is refused.";
   put.tag = "Object storage";
-  put.parameters = {header_parameter("If-Match", "412 unless the object is this version now."),
+  put.parameters = {bucket_parameter(), key_parameter(),
+                    header_parameter("If-Match", "412 unless the object is this version now."),
                     header_parameter("If-None-Match", "Only \"*\": 412 if there is an object.")};
   put.request = {bytes};
   put.request_required = false;
@@ -427,6 +447,7 @@ void StorageHandlers::add_object_routes(Router& router) {
   remove.summary = "Remove an object";
   remove.description = "Success, too, if there is none.";
   remove.tag = "Object storage";
+  remove.parameters = {bucket_parameter(), key_parameter()};
   remove.responses = {{.status = 204, .description = "It is not there.", .content = {}}};
   remove.errors = {404, 409};
   remove.handler = [this](Request request) { return delete_object(std::move(request)); };
