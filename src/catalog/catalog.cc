@@ -116,8 +116,10 @@ Result<std::optional<LoadedTable>> Catalog::load_if_exists(const RequestContext&
     }
     // Dropped or replaced since the pointer was read? Then it reads otherwise now.
     if (missing == pointer->metadata_location) {
-      return fail(ErrorCode::DataLoss, fmt::format("table {}: its metadata file '{}' is missing",
-                                                   to_string(table), missing));
+      return fail(ErrorCode::DataLoss,
+                  fmt::format("table {}: its metadata file is missing: Failed to open input stream "
+                              "for file: {}",
+                              to_string(table), missing));
     }
     missing = pointer->metadata_location;
   }

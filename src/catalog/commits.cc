@@ -45,18 +45,43 @@ Status check_snapshot_is_next(const TableMetadata& base, const iceberg::Snapshot
   return {};
 }
 
-// A file that the snapshot names must lie in the table's folder, however its path is spelled.
-Status check_in_table(const storage::Buckets& buckets, const std::string& table_location,
-                      const std::string& file) {
-  if (file.empty()) {
-    return {};
-  }
-  LH_ASSIGN_OR_RETURN(const auto table, buckets.resolve(table_location));
+// The requirement's words, and not a plain conflict: the client's create has failed for good.
+std::unexpected<Error> created_meanwhile(const TableIdentifier& table) {
+  return fail(ErrorCode::AlreadyExists,
+              fmt::format("Requirement failed: table already exists: {}", to_string(table)));
+}
+
+// True if the file lies in the table's folder, however the two are spelled.
+bool is_in_table(const storage::Buckets& buckets, const std::string& table_location,
+                 const std::string& file) {
+  const auto table = buckets.resolve(table_location);
   const auto at = buckets.resolve(file);
-  if (!at || at->bucket != table.bucket || !at->key.starts_with(table.key + "/")) {
-    return fail(
-        ErrorCode::InvalidArgument,
-        fmt::format("file '{}' lies outside the table's location '{}'", file, table_location));
+  return table && at && at->bucket == table->bucket && at->key.starts_with(table->key + "/");
+}
+
+// A snapshot's manifest list must lie in the table's folder. Except that a client which asks for
+// another location in the same commit has written there before it can learn that we override it;
+// such files are never read here (planning refuses them), but the client's commit stands.
+Status check_manifest_lists(const storage::Buckets& buckets, const std::string& table_location,
+                            const std::vector<TableUpdate>& updates) {
+  std::string requested;
+  for (const TableUpdate& update : updates) {
+    if (const auto* location = std::get_if<iceberg::SetLocation>(&update)) {
+      requested = location->location;
+    }
+  }
+  for (const TableUpdate& update : updates) {
+    const auto* added = std::get_if<iceberg::AddSnapshot>(&update);
+    if (added == nullptr || added->snapshot.manifest_list.empty()) {
+      continue;
+    }
+    const std::string& file = added->snapshot.manifest_list;
+    const bool as_requested = !requested.empty() && file.starts_with(requested + "/");
+    if (!as_requested && !is_in_table(buckets, table_location, file)) {
+      return fail(
+          ErrorCode::InvalidArgument,
+          fmt::format("file '{}' lies outside the table's location '{}'", file, table_location));
+    }
   }
   return {};
 }
@@ -156,7 +181,7 @@ Result<Catalog::Prepared> Catalog::prepare(const RequestContext& context,
   const TableMetadata* base = prepared.base ? prepared.base->metadata.get() : nullptr;
   if (asserts_create(commit)) {
     if (base != nullptr) {
-      return detail::table_exists(commit.identifier);
+      return created_meanwhile(commit.identifier);
     }
   } else if (base == nullptr) {
     return detail::no_table(commit.identifier);
@@ -184,11 +209,7 @@ Result<Catalog::Prepared> Catalog::prepare(const RequestContext& context,
     prepared.dropped_from_log =
         iceberg::append_metadata_log(next, prepared.base->metadata_location, base->last_updated_ms);
   }
-  for (const TableUpdate& update : commit.updates) {
-    if (const auto* added = std::get_if<iceberg::AddSnapshot>(&update)) {
-      LH_RETURN_IF_ERROR(check_in_table(buckets_, next.location, added->snapshot.manifest_list));
-    }
-  }
+  LH_RETURN_IF_ERROR(check_manifest_lists(buckets_, next.location, commit.updates));
   prepared.next_location = MetadataFiles::next_name(
       next.location, prepared.base ? prepared.base->metadata_location : std::string());
   prepared.next = MetadataFiles::render(std::move(next));
@@ -226,7 +247,7 @@ Status Catalog::swap_pointers(Transaction& transaction, const std::vector<Prepar
           "updated_at_ms) VALUES ($1, $2, $3, $4, $5, $6, $6)",
           {path, name, metadata.table_uuid, table.next_location, metadata.location, now_ms()});
       if (!made && made.error().code == ErrorCode::AlreadyExists) {
-        return detail::table_exists(table.identifier);
+        return created_meanwhile(table.identifier);
       }
       LH_RETURN_IF_ERROR(made);
       continue;
@@ -270,7 +291,7 @@ void Catalog::finish(const RequestContext& context, const std::vector<Prepared>&
       continue;
     }
     for (const iceberg::MetadataLogEntry& old : table.dropped_from_log) {
-      if (check_in_table(buckets_, table.next.metadata->location, old.metadata_file)) {
+      if (is_in_table(buckets_, table.next.metadata->location, old.metadata_file)) {
         files_->remove(context, old.metadata_file);
       }
     }

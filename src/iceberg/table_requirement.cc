@@ -85,8 +85,9 @@ void write(const AssertDefaultSortOrderId& it, json::object& object) {
   object.emplace("default-sort-order-id", it.default_sort_order_id);
 }
 
+// In the reference implementation's words: clients show them, and its compatibility kit reads them.
 std::unexpected<Error> lost(std::string message) {
-  return fail(ErrorCode::Aborted, "requirement failed: " + std::move(message),
+  return fail(ErrorCode::Aborted, "Requirement failed: " + std::move(message),
               "Load the table again and repeat the change.");
 }
 
@@ -94,18 +95,17 @@ Status same_id(std::string_view what, std::int32_t expected, std::int32_t actual
   if (expected == actual) {
     return {};
   }
-  return lost(fmt::format("the {} has changed: expected {}, and it is {}", what, expected, actual));
+  return lost(fmt::format("{} changed: expected id {} != {}", what, expected, actual));
 }
 
 Status check(const AssertCreate& /*it*/, const TableMetadata& /*base*/) {
-  return lost("the table already exists");
+  return lost("table already exists");
 }
 Status check(const AssertTableUuid& it, const TableMetadata& base) {
   if (to_lower(it.uuid) == to_lower(base.table_uuid)) {
     return {};
   }
-  return lost(fmt::format("the table's UUID does not match: expected {}, and it is {}", it.uuid,
-                          base.table_uuid));
+  return lost(fmt::format("UUID does not match: expected {} != {}", it.uuid, base.table_uuid));
 }
 Status check(const AssertRefSnapshotId& it, const TableMetadata& base) {
   const auto found = base.refs.find(it.ref);
@@ -113,16 +113,15 @@ Status check(const AssertRefSnapshotId& it, const TableMetadata& base) {
     if (!it.snapshot_id) {
       return {};
     }
-    return lost(fmt::format("branch or tag '{}' is missing, expected at snapshot {}", it.ref,
-                            *it.snapshot_id));
+    return lost(fmt::format("branch or tag {} is missing, expected {}", it.ref, *it.snapshot_id));
   }
   const std::string_view kind = found->second.kind == SnapshotRef::Kind::Tag ? "tag" : "branch";
   if (!it.snapshot_id) {
-    return lost(fmt::format("{} '{}' was created concurrently", kind, it.ref));
+    return lost(fmt::format("{} {} was created concurrently", kind, it.ref));
   }
   if (*it.snapshot_id != found->second.snapshot_id) {
-    return lost(fmt::format("{} '{}' has changed: expected snapshot {}, and it is at {}", kind,
-                            it.ref, *it.snapshot_id, found->second.snapshot_id));
+    return lost(fmt::format("{} {} has changed: expected id {} != {}", kind, it.ref,
+                            *it.snapshot_id, found->second.snapshot_id));
   }
   return {};
 }

@@ -22,12 +22,11 @@ std::string_view text_of(const storage::Bytes& bytes) {
 
 Result<Catalog::MetadataFiles::Content> Catalog::MetadataFiles::read(const RequestContext& context,
                                                                      const std::string& location) {
-  {
-    const std::scoped_lock lock(mutex_);
-    if (const auto found = by_location_.find(location); found != by_location_.end()) {
-      entries_.splice(entries_.begin(), entries_, found->second);
-      return found->second->content;
-    }
+  if (auto cached = find(location)) {
+    // A table whose files were taken away must not look sound because we remember it.
+    LH_ASSIGN_OR_RETURN(const auto at, buckets_.resolve(location));
+    LH_RETURN_IF_ERROR(at.store->head_object(context, at.key));
+    return *std::move(cached);
   }
   LH_ASSIGN_OR_RETURN(const storage::Bytes bytes, buckets_.read(context, location));
   const std::string_view text = text_of(bytes);
@@ -43,6 +42,17 @@ Result<Catalog::MetadataFiles::Content> Catalog::MetadataFiles::read(const Reque
   content.metadata = std::make_shared<const iceberg::TableMetadata>(*std::move(metadata));
   remember(location, content);
   return content;
+}
+
+std::optional<Catalog::MetadataFiles::Content> Catalog::MetadataFiles::find(
+    const std::string& location) {
+  const std::scoped_lock lock(mutex_);
+  const auto found = by_location_.find(location);
+  if (found == by_location_.end()) {
+    return std::nullopt;
+  }
+  entries_.splice(entries_.begin(), entries_, found->second);
+  return found->second->content;
 }
 
 Status Catalog::MetadataFiles::write(const RequestContext& context, const std::string& location,

@@ -2,6 +2,7 @@
 
 #include <list>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -40,6 +41,8 @@ class Catalog::MetadataFiles {
     Content content;
     std::size_t bytes = 0;
   };
+
+  std::optional<Content> find(const std::string& location);
 
   storage::Buckets& buckets_;
   const std::size_t bytes_max_;

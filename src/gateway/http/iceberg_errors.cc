@@ -41,7 +41,7 @@ std::string_view type_of(const Error& error, int status) {
     case ErrorCode::DeadlineExceeded: return "RequestTimeoutException";
     case ErrorCode::Cancelled: return "ServiceUnavailableException";
     case ErrorCode::CommitStateUnknown: return "CommitStateUnknownException";
-    case ErrorCode::DataLoss: return "InternalServerError";
+    case ErrorCode::DataLoss: return status == 404 ? "NotFoundException" : "InternalServerError";
     case ErrorCode::Unimplemented: return "UnsupportedOperationException";
     case ErrorCode::Internal: return "InternalServerError";
   }

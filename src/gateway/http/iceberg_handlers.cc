@@ -10,6 +10,7 @@
 
 #include "base/hash.h"
 #include "base/json.h"
+#include "base/text.h"
 #include "gateway/http/iceberg_call.h"
 
 namespace lakehouse::gateway::http {
@@ -90,6 +91,13 @@ Result<catalog::TableCommit> commit_from(JsonFields& fields, TableIdentifier tab
 Error as_commit_error(Error error) {
   return error.code == ErrorCode::FailedPrecondition ? with_http_status(std::move(error), 400)
                                                      : error;
+}
+
+// The specification's 404 is also for a table whose metadata file is not there.
+Error as_load_error(Error error) {
+  const bool is_missing =
+      error.code == ErrorCode::DataLoss && error.message.contains("metadata file is missing");
+  return is_missing ? with_http_status(std::move(error), 404) : error;
 }
 
 iceberg::TableMetadata with_referenced_snapshots_only(const iceberg::TableMetadata& metadata) {
@@ -337,23 +345,22 @@ Result<Response> IcebergHandlers::load_table(const Call& call) {
     return fail(ErrorCode::InvalidArgument, "the query parameter 'snapshots' must be all or refs");
   }
   const bool all = snapshots == "all";
-  const std::string known(call.request.header("If-None-Match"));
-  if (!known.empty()) {
-    LH_ASSIGN_OR_RETURN(const std::string location,
-                        catalog_.metadata_location(call.context(), call.table()));
-    const std::string etag = etag_of(location, all);
-    if (known.contains(etag) || known == "*") {
-      Response response = empty_response(304);
-      response.headers.add("ETag", etag);
-      return response;
-    }
+  const auto table = catalog_.load_table(call.context(), call.table());
+  if (!table) {
+    return std::unexpected(as_load_error(table.error()));
   }
-  LH_ASSIGN_OR_RETURN(const LoadedTable table, catalog_.load_table(call.context(), call.table()));
+  const std::string_view known = call.request.header("If-None-Match");
+  const std::string etag = etag_of(table->metadata_location, all);
+  if (known.contains(etag) || known == "*") {
+    Response response = empty_response(304);
+    response.headers.add("ETag", etag);
+    return response;
+  }
   if (all) {
-    return table_response(table);
+    return table_response(*table);
   }
-  const auto lean = with_referenced_snapshots_only(*table.metadata);
-  return table_response_with(table, iceberg::table_metadata_to_text(lean), false);
+  const auto lean = with_referenced_snapshots_only(*table->metadata);
+  return table_response_with(*table, iceberg::table_metadata_to_text(lean), false);
 }
 
 Result<Response> IcebergHandlers::table_exists(const Call& call) {
@@ -387,12 +394,16 @@ Result<Response> IcebergHandlers::update_table(const Call& call) {
 }
 
 Result<Response> IcebergHandlers::drop_table(const Call& call) {
-  LH_ASSIGN_OR_RETURN(const auto purge, call.request.query_bool("purgeRequested"));
+  // PyIceberg writes "True".
+  const std::string purge = to_lower(call.request.query_param("purgeRequested").value_or("false"));
+  if (purge != "true" && purge != "false") {
+    return fail(ErrorCode::InvalidArgument,
+                "the query parameter 'purgeRequested' must be true or false");
+  }
   Write write;
   write.status = 204;
   write.run = [&](const CommitOptions& options) -> Result<Response> {
-    LH_RETURN_IF_ERROR(
-        catalog_.drop_table(call.context(), call.table(), purge.value_or(false), options));
+    LH_RETURN_IF_ERROR(catalog_.drop_table(call.context(), call.table(), purge == "true", options));
     return empty_response();
   };
   return once(call, write);
