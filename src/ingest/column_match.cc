@@ -85,10 +85,11 @@ Fit fit(const Type& from, const Type& to, bool inferred) {
 /// The table's column that a file's column means.
 const NestedField* find_target(const iceberg::Schema& schema, const std::string& original,
                                const std::string& normalised) {
-  if (const NestedField* found = query::find_column(schema.fields, original)) {
+  // First the name that this file's column would get: it tells columns of one name apart.
+  if (const NestedField* found = query::find_column(schema.fields, normalised)) {
     return found;
   }
-  return query::find_column(schema.fields, normalised);
+  return query::find_column(schema.fields, original);
 }
 
 struct Differences {

@@ -31,9 +31,9 @@ struct MatchOptions {
   std::vector<std::string> misfits;
 };
 
-/// Finds the table's column for each of the file's: by the file's own name, without case, or by its
-/// normalised name. FailedPrecondition, with the differences in `details_json`, if one does not fit
-/// or a required one is missing.
+/// Finds the table's column for each of the file's: by its normalised name or the
+/// file's own, without case. FailedPrecondition, with the differences in `details_json`, if one
+/// does not fit or a required one is missing.
 Result<ColumnMatch> match_columns(const iceberg::Schema& schema,
                                   const std::vector<FileColumn>& columns,
                                   const MatchOptions& options);

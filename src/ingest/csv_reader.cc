@@ -58,6 +58,33 @@ std::int64_t number_of(const json::value& cell) {
   return number == nullptr ? 0 : static_cast<std::int64_t>(*number);
 }
 
+/// The fields of the first record of a text, by the dialect.
+std::vector<std::string> first_record(std::string_view text, const Dialect& dialect) {
+  std::vector<std::string> fields(1);
+  const char quote = dialect.quote.empty() ? '\0' : dialect.quote.front();
+  bool quoted = false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (quote != '\0' && c == quote) {
+      const bool doubled = quoted && i + 1 < text.size() && text[i + 1] == quote;
+      if (doubled) {
+        fields.back() += c;
+        ++i;
+      } else {
+        quoted = !quoted;
+      }
+    } else if (!quoted && text.substr(i).starts_with(dialect.delimiter)) {
+      fields.emplace_back();
+      i += dialect.delimiter.size() - 1;
+    } else if (!quoted && (c == '\n' || c == '\r')) {
+      return fields;
+    } else {
+      fields.back() += c;
+    }
+  }
+  return fields;
+}
+
 bool is_whole_number(std::string_view type) {
   return type == "BIGINT" || type == "INTEGER" || type == "SMALLINT" || type == "TINYINT" ||
          type == "HUGEINT";
@@ -91,6 +118,7 @@ class CsvReader final : public FileReader {
   };
   Result<Sniffed> sniff(const RequestContext& context, std::int64_t sample_rows) const;
   Status check_first_line() const;
+  void take_own_names();
   [[nodiscard]] std::string read_options() const;
   [[nodiscard]] std::string rejects_path() const { return upload_.folder() + "/rejects.json"; }
   void start_scan();
@@ -101,7 +129,8 @@ class CsvReader final : public FileReader {
   Dialect dialect_;
   bool detected_ = false;
   std::vector<FileColumn> columns_;
-  std::vector<std::string> read_types_;  ///< As the last `rows` had them.
+  std::vector<std::string> unique_names_;  ///< As DuckDB has made the columns' names different.
+  std::vector<std::string> read_types_;    ///< As the last `rows` had them.
   bool strict_ = true;
   std::int64_t line_bytes_max_ = 0;  ///< 0: DuckDB's default.
   bool quote_assumed_ = false;       ///< The sample had no quotes.
@@ -199,7 +228,34 @@ Result<std::vector<FileColumn>> CsvReader::detect(const RequestContext& context)
     dialect_.quote = "\"";
     dialect_.escape = "\"";
   }
+  take_own_names();
   return columns_;
+}
+
+/// The names as the file has them: sniffing makes those that are there twice different.
+void CsvReader::take_own_names() {
+  unique_names_.clear();
+  for (const FileColumn& column : columns_) {
+    unique_names_.push_back(column.name);
+  }
+  std::string_view text = upload_.head();
+  for (std::int64_t skip = dialect_.skip_lines; skip > 0 && !text.empty(); --skip) {
+    text.remove_prefix(std::min(text.find('\n'), text.size() - 1) + 1);
+  }
+  const bool plain = dialect_.header && dialect_.comment.empty() && !dialect_.delimiter.empty();
+  if (!plain) {
+    return;
+  }
+  std::vector<std::string> names = first_record(text, dialect_);
+  if (names.size() != columns_.size()) {
+    return;
+  }
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    // An empty one keeps the name that it was given.
+    if (to_lower(unique_names_[i]).starts_with(to_lower(names[i])) && !names[i].empty()) {
+      columns_[i].name = std::move(names[i]);
+    }
+  }
 }
 
 std::string CsvReader::read_options() const {
@@ -235,7 +291,7 @@ FileRows CsvReader::rows(std::span<const WantedColumn> wanted) {
       const bool day_to_instant = type == "DATE" && table->starts_with("TIMESTAMP");
       type = day_to_instant ? type : is_read_directly(*table) ? *table : "VARCHAR";
     }
-    columns += fmt::format("{}{}: {}", i == 0 ? "" : ", ", quote_sql_literal(columns_[i].name),
+    columns += fmt::format("{}{}: {}", i == 0 ? "" : ", ", quote_sql_literal(unique_names_[i]),
                            quote_sql_literal(type));
     read_types_.push_back(type);
     rows.columns.push_back({.name = columns_[i].name, .type = std::move(type)});
@@ -284,7 +340,7 @@ Result<FileReader::Outcome> CsvReader::outcome() {
   LH_ASSIGN_OR_RETURN(outcome.bad, collect_csv_rejects(rejects_path(), upload_.path(),
                                                        upload_.folder() + "/bad_rows.ndjson"));
   for (std::size_t i = 0; i < columns_.size(); ++i) {
-    if (std::ranges::find(outcome.bad.misfit_columns, columns_[i].name) !=
+    if (std::ranges::find(outcome.bad.misfit_columns, unique_names_[i]) !=
         outcome.bad.misfit_columns.end()) {
       outcome.misfits.push_back(i);
     }
