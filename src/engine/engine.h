@@ -59,7 +59,9 @@ struct Statement {
   /// nulls and arrays of them bind with their own type; the statement casts.
   boost::json::value parameters;
   std::vector<Variable> variables;
-  /// Statements run before, on the same connection, such as CREATE TEMP TABLE; results dropped.
+  /// Statements run before, on the same connection, such as CREATE TEMP TABLE; results dropped. No
+  /// SET of what DuckDB keeps for the whole process (duckdb_settings() says GLOBAL), such as
+  /// preserve_insertion_order: it would hold for everybody.
   std::vector<std::string> before;
   /// Statements run after, on the same connection, once the statement itself has ended well, and
   /// before the end is reported: such as a COPY of what store_rejects collected. Results dropped.

@@ -125,17 +125,28 @@ Error error_from_plain(std::string_view text) {
 
 // What follows the first line is advice: candidates, or how to write it instead.
 std::string hint_from(std::string_view rest, std::string_view type) {
-  while (rest.starts_with('\n')) {
-    rest.remove_prefix(1);
-  }
   rest = cut(rest, "\n\nLINE ");
   // Tables are the server's to suggest: DuckDB only knows its own.
   if (rest.contains("lh_") || (type == "Catalog" && rest.contains("pg_"))) {
     return {};
   }
-  std::string hint = without_folders(rest);
-  for (char& c : hint) {
-    c = c == '\n' ? ' ' : c;
+  // Settings and extensions are not the caller's to change.
+  for (const std::string_view verb : {"SET ", "INSTALL ", "LOAD "}) {
+    if (rest.contains(verb)) {
+      return {};
+    }
+  }
+  std::string hint;
+  for (const char c : without_folders(rest)) {
+    const bool blank = c == '\n' || c == '\t' || c == ' ';
+    if (!blank) {
+      hint.push_back(c);
+    } else if (!hint.empty() && hint.back() != ' ') {
+      hint.push_back(' ');
+    }
+  }
+  if (hint.ends_with(' ')) {
+    hint.pop_back();
   }
   return hint;
 }

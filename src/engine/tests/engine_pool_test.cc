@@ -226,9 +226,8 @@ TEST_F(Engine, VariablesArePassedWithoutQuoting) {
 }
 
 TEST_F(Engine, NothingOfAStatementIsSeenByTheNext) {
-  Statement first = sql("SELECT a, getvariable('v') FROM mine");
-  first.before = {"CREATE TEMP TABLE mine AS SELECT 1 AS a",
-                  "SET preserve_insertion_order = false"};
+  Statement first = sql("SELECT a, getvariable('v') FROM temp.mine");
+  first.before = {"CREATE TEMP TABLE mine AS SELECT 1 AS a", "SET schema = 'information_schema'"};
   first.variables = {{"v", "x"}};
   EXPECT_EQ(text(first), R"([1,"x"])");
   EXPECT_EQ(text(sql("SELECT getvariable('v')")), "[null]");
@@ -481,6 +480,46 @@ TEST(EngineLife, AKilledChildFailsWhatRanAndComesBack) {
   EXPECT_THAT(rows, IsOk());
   EXPECT_NE(engine.pool().metrics().pid, first);
   EXPECT_EQ(engine.pool().metrics().crashes, 1U);
+}
+
+TEST(EngineLife, AnswersAreRightOrUnavailableWhileTheChildKeepsDying) {
+  TestEngine engine(EngineOptions{.on_log = [](std::string_view) {}});
+  std::atomic<bool> done = false;
+  std::atomic<int> right = 0;
+  std::atomic<int> unavailable = 0;
+  std::atomic<int> wrong = 0;
+  const auto ask = [&] {
+    while (!done) {
+      const auto rows =
+          engine.pool().query_rows(patient_context(), sql("SELECT sum(i) FROM range(200000) t(i)"));
+      if (rows) {
+        (rows->rows.at(0).at(0) == 19999900000 ? right : wrong)++;
+      } else {
+        (rows.error().code == ErrorCode::Unavailable ? unavailable : wrong)++;
+      }
+    }
+  };
+  {
+    std::vector<std::jthread> threads;
+    for (int i = 0; i < 6; ++i) {
+      threads.emplace_back(ask);
+    }
+    for (int kills = 0; kills < 5; ++kills) {
+      const int before = right;
+      ASSERT_THAT(engine.pool().wait_ready(patient_context()), IsOk());
+      while (right < before + 5) {
+        std::this_thread::yield();
+      }
+      if (const int pid = engine.pool().metrics().pid; pid > 0) {
+        ::kill(pid, SIGKILL);
+      }
+    }
+    done = true;
+  }
+  EXPECT_EQ(wrong, 0);
+  EXPECT_GE(unavailable, 1);
+  EXPECT_THAT(engine.pool().query_rows(patient_context(), sql("SELECT 1")), IsOk());
+  EXPECT_EQ(engine.pool().metrics().crashes, 5U);
 }
 
 TEST(EngineLife, TooManyStatementsAreRefused) {
