@@ -27,27 +27,28 @@ namespace lakehouse::query {
 
 /// A column as SQL or a request defines it.
 struct ColumnDefinition {
-  std::string name;
-  std::string type;  ///< DuckDB's name of it: "INTEGER", "STRUCT(a INTEGER)[]".
+  std::string name = {};
+  std::string type = {};  ///< DuckDB's name of it: "INTEGER", "STRUCT(a INTEGER)[]".
   bool required = false;
-  std::optional<std::string> doc;
+  std::optional<std::string> doc = {};
   friend bool operator==(const ColumnDefinition&, const ColumnDefinition&) = default;
 };
 
 /// One field of a partition spec: PARTITIONED BY (day(at), bucket(16, id), region).
 struct PartitionDefinition {
-  std::string column;     ///< The source column; dotted for a struct's field.
-  std::string transform;  ///< As Iceberg spells it: "identity", "day", "bucket[16]", "truncate[4]".
-  std::string name;       ///< Empty: the customary one, such as "at_day".
+  std::string column = {};  ///< The source column; dotted for a struct's field.
+  /// As Iceberg spells it: "identity", "day", "bucket[16]", "truncate[4]".
+  std::string transform = {};
+  std::string name = {};  ///< Empty: the customary one, such as "at_day".
   friend bool operator==(const PartitionDefinition&, const PartitionDefinition&) = default;
 };
 
 /// What a new table is to be. Without columns, a CREATE TABLE AS takes those of its source.
 struct TableDefinition {
-  std::vector<ColumnDefinition> columns;
-  std::vector<PartitionDefinition> partition_by;
-  std::vector<std::pair<std::string, std::string>> properties;
-  std::string bucket;  ///< Empty: the primary one.
+  std::vector<ColumnDefinition> columns = {};
+  std::vector<PartitionDefinition> partition_by = {};
+  std::vector<std::pair<std::string, std::string>> properties = {};
+  std::string bucket = {};  ///< Empty: the primary one.
 };
 
 enum class WriteMode : std::uint8_t {
@@ -68,44 +69,44 @@ using CommitHook =
 // ALTER TABLE, one variant each. A path names a column, or a field in it: {"address", "street"}.
 
 struct AddColumn {
-  std::vector<std::string> parent;  ///< Empty for a top-level column; else the struct's path.
-  ColumnDefinition column;
+  std::vector<std::string> parent = {};  ///< Empty for a top-level column; else the struct's path.
+  ColumnDefinition column = {};
   bool if_not_exists = false;
 };
 struct DropColumn {
-  std::vector<std::string> path;
+  std::vector<std::string> path = {};
   bool if_exists = false;
 };
 struct RenameColumn {
-  std::vector<std::string> path;
-  std::string new_name;
+  std::vector<std::string> path = {};
+  std::string new_name = {};
 };
 /// Only the promotions that Iceberg allows; else InvalidArgument that lists them.
 struct ChangeColumnType {
-  std::vector<std::string> path;
-  std::string type;  ///< DuckDB's name of it.
+  std::vector<std::string> path = {};
+  std::string type = {};  ///< DuckDB's name of it.
 };
 /// Refused if a row of the current snapshot may hold NULL there.
 struct SetNotNull {
-  std::vector<std::string> path;
+  std::vector<std::string> path = {};
 };
 struct DropNotNull {
-  std::vector<std::string> path;
+  std::vector<std::string> path = {};
 };
 struct SetColumnDoc {
-  std::vector<std::string> path;
-  std::optional<std::string> doc;
+  std::vector<std::string> path = {};
+  std::optional<std::string> doc = {};
 };
 struct RenameTable {
-  std::string new_name;  ///< In the same namespace.
+  std::string new_name = {};  ///< In the same namespace.
 };
 struct SetProperties {
-  std::vector<std::pair<std::string, std::string>> set;
-  std::vector<std::string> remove;
+  std::vector<std::pair<std::string, std::string>> set = {};
+  std::vector<std::string> remove = {};
 };
 /// For rows written from now on.
 struct SetPartitioning {
-  std::vector<PartitionDefinition> partition_by;
+  std::vector<PartitionDefinition> partition_by = {};
 };
 using AlterAction =
     std::variant<AddColumn, DropColumn, RenameColumn, ChangeColumnType, SetNotNull, DropNotNull,
