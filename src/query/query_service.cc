@@ -11,6 +11,7 @@
 #include "base/id.h"
 #include "base/json.h"
 #include "base/text.h"
+#include "query/column_names.h"
 #include "query/constant_stream.h"
 #include "query/ddl.h"
 #include "query/planner.h"
@@ -292,6 +293,7 @@ Result<std::shared_ptr<const QueryService::Parsed>> QueryService::parse(
     if (statements[0].offset_bytes > 0) {
       shift_locations(parsed->tree, statements[0].offset_bytes);
     }
+    LH_RETURN_IF_ERROR(keep_column_names(context, engine_, parsed->tree));
   }
   if (sql.size() <= kParsedBytesMax) {
     const std::lock_guard lock(parsed_mutex_);
