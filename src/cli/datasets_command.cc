@@ -114,8 +114,8 @@ int list(HttpClient& client, const DatasetsOptions& options) {
     fmt::print("{}\n", to_json(all));
     return kExitOk;
   }
-  const Answer answer =
-      table_of(all, {"name", "rows", "files", "size_bytes", "bucket", "updated_at"});
+  const Answer answer = table_of(
+      all, {"name", "rows", "files", "size_bytes", "column_count", "bucket", "updated_at"});
   fmt::print("{}{}", render_table(answer, terminal_width(STDOUT_FILENO)),
              render_summary(answer, false));
   return kExitOk;

@@ -35,6 +35,11 @@ std::string text_of(const json::object& object, std::string_view name) {
   return value != nullptr && value->is_string() ? std::string(value->as_string()) : std::string();
 }
 
+bool is_duplicate(const json::object& answer) {
+  const json::value* duplicate = answer.if_contains("duplicate");
+  return duplicate != nullptr && duplicate->is_bool() && duplicate->as_bool();
+}
+
 void print_warnings(const json::object& answer) {
   const json::value* warnings = answer.if_contains("warnings");
   if (warnings == nullptr || !warnings->is_array()) {
@@ -108,7 +113,9 @@ int ingest_file(HttpClient& client, const IngestOptions& options, const std::str
     fmt::print("{}\n", to_json(*answer));
   } else {
     fmt::print("{}\n", describe_ingest(file, answer->as_object(), elapsed));
-    print_warnings(answer->as_object());
+    if (!is_duplicate(answer->as_object())) {  // Then the line says it already.
+      print_warnings(answer->as_object());
+    }
   }
   std::fflush(stdout);
   return kExitOk;
@@ -144,8 +151,7 @@ std::string dataset_of(const std::string& file) {
 
 std::string describe_ingest(const std::string& file, const json::object& answer, double elapsed_s) {
   const std::string dataset = printable(text_of(answer, "dataset"));
-  const json::value* duplicate = answer.if_contains("duplicate");
-  if (duplicate != nullptr && duplicate->is_bool() && duplicate->as_bool()) {
+  if (is_duplicate(answer)) {
     return fmt::format("{} -> {}: already there", file, dataset);
   }
   const std::uint64_t rows = number_of(answer, "rows");
