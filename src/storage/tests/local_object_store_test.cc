@@ -43,7 +43,7 @@ class LocalObjectStoreTest : public ::testing::Test {
     std::size_t count = 0;
     for (const auto& entry :
          fs::recursive_directory_iterator(fs::path(root_) / ".lakehouse/scratch")) {
-      count += entry.is_regular_file() ? 1 : 0;
+      count += entry.is_regular_file() ? 1U : 0U;
     }
     return count;
   }
