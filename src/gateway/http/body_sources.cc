@@ -41,8 +41,7 @@ class EngineBody final : public BodySource {
     while (true) {
       Result<engine::ResultStream::Poll> poll = stream_->try_next();
       if (!poll) {
-        finish(std::unexpected(poll.error()));
-        co_return std::unexpected(std::move(poll).error());
+        co_return failed(std::move(poll).error());
       }
       if (poll->ready && poll->bytes) {
         co_return take(*std::move(poll->bytes));
@@ -57,8 +56,7 @@ class EngineBody final : public BodySource {
       }
       Status waited = co_await wait();
       if (!waited) {
-        finish(waited);
-        co_return std::unexpected(std::move(waited).error());
+        co_return failed(std::move(waited).error());
       }
     }
   }
@@ -72,6 +70,12 @@ class EngineBody final : public BodySource {
     std::string joined = std::exchange(envelope_.prefix, {});
     joined += bytes;
     return joined;
+  }
+
+  std::unexpected<Error> failed(Error error) {
+    finish(std::unexpected(error));
+    return std::unexpected(envelope_.map_error ? envelope_.map_error(std::move(error))
+                                               : std::move(error));
   }
 
   void finish(const Status& status) {

@@ -18,6 +18,8 @@ struct Envelope {
   std::function<std::string(const engine::ResultEnd&)> suffix;
   /// Called once when the stream is over, well or not: for the running-queries list and metrics.
   std::function<void(const Status&)> finished;
+  /// What the client is told instead of the engine's error; empty for the same.
+  std::function<Error(Error)> map_error;
 };
 
 /// An engine's result as a body. Waits for the engine on its descriptor, without a thread. The

@@ -224,7 +224,7 @@ void QueryHandlers::add_routes(Router& router) {
              .responses = {{.status = 200,
                             .description = "The plan.",
                             .content = {content("application/json", std::string(kExplain))}}},
-             .errors = {404, 413, 415, 504},
+             .errors = {404, 408, 413, 415, 504},
              .handler = [this](Request request) { return explain(std::move(request)); }};
   plan.request.front().example = R"({"sql":"SELECT 1 AS one"})";
   router.add(std::move(plan));
@@ -273,6 +273,9 @@ net::awaitable<Result<Response>> QueryHandlers::run_sql(Request request) {
   if (offer->encoding == engine::Encoding::Json) {
     envelope = json_envelope(*answer);
   }
+  envelope.map_error = [has_timeout](Error error) {
+    return with_status(std::move(error), has_timeout);
+  };
   Response response;
   response.headers.add("Content-Type", std::string(offer->content_type));
   response.headers.add("X-Lakehouse-Query-Id", answer->query_id);
@@ -285,11 +288,15 @@ net::awaitable<Result<Response>> QueryHandlers::run_sql(Request request) {
 net::awaitable<Result<Response>> QueryHandlers::explain(Request request) {
   LH_ASSIGN_OR_CO_RETURN(const json::value body, co_await request.read_json(kSqlBodyBytesMax));
   LH_ASSIGN_OR_CO_RETURN(SqlRequest sql, decode(body));
+  const bool has_timeout = sql.timeout.has_value();
   auto work = [this, context = request.context, sql = std::move(sql)]() mutable {
     return service_.explain(context, std::move(sql));
   };
-  LH_ASSIGN_OR_CO_RETURN(const std::string plan, co_await run_on(pools_.engine, std::move(work)));
-  const json::value answer = json::object{{"plan", plan}};
+  auto plan = co_await run_on(pools_.engine, std::move(work));
+  if (!plan) {
+    co_return std::unexpected(with_status(std::move(plan).error(), has_timeout));
+  }
+  const json::value answer = json::object{{"plan", *plan}};
   co_return json_response(200, answer);
 }
 
