@@ -138,8 +138,8 @@ int show(HttpClient& client, const DatasetsOptions& options) {
   }
   const json::value* columns = members.if_contains("columns");
   if (columns != nullptr && columns->is_array()) {
-    const Answer answer = table_of(
-        columns->as_array(), {"name", "type", "required", "nullable", "original_name", "doc"});
+    const Answer answer =
+        table_of(columns->as_array(), {"id", "name", "sql_type", "type", "required", "doc"});
     fmt::print("\n{}", render_table(answer, terminal_width(STDOUT_FILENO)));
   }
   return kExitOk;
