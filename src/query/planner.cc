@@ -59,6 +59,20 @@ Result<SnapshotChoice> choose(const catalog::LoadedTable& table, const std::opti
   return SnapshotChoice{snapshot, &metadata.schema_of(*snapshot)};
 }
 
+/// Equal for equal filters.
+std::string text_of(const iceberg::Filter& filter) {
+  std::string out;
+  for (const iceberg::Predicate& predicate : filter) {
+    out += fmt::format("{}:{}", predicate.field_id, static_cast<int>(predicate.op));
+    for (const iceberg::Literal& value : predicate.values) {
+      const std::string text = iceberg::literal_to_text(value);
+      out += fmt::format(",{}:{}", text.size(), text);
+    }
+    out += ';';
+  }
+  return out;
+}
+
 class Planning {
  public:
   Planning(const RequestContext& context, catalog::Catalog& catalog, TableSource& source,
@@ -146,19 +160,23 @@ class Planning {
     LH_ASSIGN_OR_RETURN(const SnapshotChoice choice, choose(table, reference.at, as_of_ms_));
     const std::string dataset = catalog::to_string(table.identifier);
     const std::int64_t id = choice.snapshot == nullptr ? -1 : choice.snapshot->snapshot_id;
-    auto scan = scans_.find({dataset, id});
+    const iceberg::Filter filter = filter_of(reference.conditions, *choice.schema);
+    const std::string key = fmt::format("{} {} {}", id, text_of(filter), dataset);
+    auto scan = scans_.find(key);
     if (scan == scans_.end()) {
-      auto made =
-          source_.scan(context_, *table.metadata, choice, {}, fmt::format("lh_{}", scans_.size()));
+      auto made = source_.scan(context_, *table.metadata, choice, filter,
+                               fmt::format("lh_{}", scans_.size()));
       if (!made) {
         return std::unexpected(std::move(made).error().with_context(dataset));
       }
       for (engine::Variable& variable : made->variables) {
         out_.variables.push_back(std::move(variable));
       }
-      scan = scans_.emplace(std::pair(dataset, id), std::move(made->node)).first;
-      if (choice.snapshot != nullptr) {
-        out_.snapshot_ids.emplace_back(dataset, id);
+      scan = scans_.emplace(key, std::move(made->node)).first;
+      const std::pair read(dataset, id);
+      if (choice.snapshot != nullptr &&
+          std::ranges::find(out_.snapshot_ids, read) == out_.snapshot_ids.end()) {
+        out_.snapshot_ids.push_back(read);
       }
     }
     replace_table(reference, scan->second);
@@ -171,7 +189,7 @@ class Planning {
   std::optional<std::int64_t> as_of_ms_;
   std::map<std::string, catalog::TableIdentifier> identifiers_;  ///< By name as written.
   std::map<catalog::TableIdentifier, catalog::LoadedTable> tables_;
-  std::map<std::pair<std::string, std::int64_t>, boost::json::object> scans_;
+  std::map<std::string, boost::json::object> scans_;  ///< By snapshot, filter and dataset.
   PlannedSelect out_;
 };
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <map>
 #include <span>
 #include <utility>
 
@@ -423,6 +424,7 @@ class Walker {
       if (value* from = inner.if_contains("from_table"); from != nullptr && from->is_object()) {
         show(from->get_object());
         rename_twins();
+        conditions_.merge(conditions_of(inner));
       }
     }
     LH_RETURN_IF_ERROR(of_kind(inner, "type", kNodes, "query"));
@@ -546,6 +548,9 @@ class Walker {
       reference.alias = text_of(ref, "table_name");
     }
     reference.position = location_of(ref);
+    if (const auto found = conditions_.find(&ref); found != conditions_.end()) {
+      reference.conditions = std::move(found->second);
+    }
     if (value* at = ref.if_contains("at_clause"); at != nullptr && at->is_object()) {
       LH_ASSIGN_OR_RETURN(reference.at, at_clause(at->get_object()));
     }
@@ -692,6 +697,7 @@ class Walker {
   Analysis found_;
   std::vector<std::string> ctes_;  ///< In scope, lower case.
   std::vector<std::vector<std::pair<Shown, object*>>> shown_;
+  std::map<const object*, std::vector<Condition>> conditions_;  ///< By the tables' nodes.
   std::size_t depth_ = 0;
 };
 

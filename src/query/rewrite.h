@@ -11,6 +11,7 @@
 #include <boost/json/value.hpp>
 
 #include "base/error.h"
+#include "query/conditions.h"
 
 /// \file
 /// The one place that looks into a SELECT. It walks DuckDB's tree by an allow-list of node kinds,
@@ -32,6 +33,7 @@ struct TableReference {
   std::string alias;                    ///< What columns are qualified by.
   std::optional<AtClause> at;
   std::optional<std::size_t> position;
+  std::vector<Condition> conditions;  ///< Rows that do not meet them all are not wanted.
   [[nodiscard]] std::string dotted() const;
 };
 
