@@ -366,6 +366,25 @@ TEST_F(IcebergHandlersTest, ARepeatedKeyIsAnsweredAsBefore) {
   EXPECT_EQ(refused.error_type(), "NoSuchTableException");
 }
 
+TEST_F(IcebergHandlersTest, ARepeatedKeyIsAnsweredAlsoWhenItsMetadataFileIsGone) {
+  ASSERT_EQ(create("t", {},
+                   R"(,"properties":{"write.metadata.previous-versions-max":"1",
+                      "write.metadata.delete-after-commit.enabled":"true"})")
+                .status,
+            200);
+  const std::string table = std::string(kTables) + "/t";
+  const Headers key = {{"Idempotency-Key", "k"}};
+  ASSERT_EQ(post(table, commit(set("k", "1")), key).status, 200);
+  for (int i = 2; i < 6; ++i) {
+    ASSERT_EQ(post(table, commit(set("k", std::to_string(i)))).status, 200);
+  }
+  close();
+  open();
+  const Answer again = post(table, commit(set("k", "1")), key);
+  EXPECT_EQ(again.status, 200);
+  EXPECT_EQ(again.string_at("/metadata/properties/k"), "5");
+}
+
 TEST_F(IcebergHandlersTest, WrongRequestsAreRefusedInIcebergsWords) {
   ASSERT_EQ(create("t").status, 200);
   const std::string table = std::string(kTables) + "/t";
