@@ -72,6 +72,42 @@ Result<DataChunk> fetch(QueryResult& result) {
   }
 }
 
+std::vector<Column> columns_of(const Prepared& prepared) {
+  std::vector<Column> columns;
+  for (idx_t i = 0; i < duckdb_prepared_statement_column_count(prepared.get()); ++i) {
+    const LogicalType type(duckdb_prepared_statement_column_logical_type(prepared.get(), i));
+    char* name = const_cast<char*>(duckdb_prepared_statement_column_name(prepared.get(), i));
+    columns.push_back({.name = take_string(name), .type = describe_type(type.get()).name});
+  }
+  return columns;
+}
+
+// A statement with parameters knows its columns only once they are bound, and the C API does not
+// tell them before it runs: DESCRIBE does.
+Result<std::vector<Column>> columns_with_parameters(const Connection& connection,
+                                                    const std::string& sql,
+                                                    const boost::json::value& parameters) {
+  LH_ASSIGN_OR_RETURN(const Prepared prepared, prepare_sql(connection, "DESCRIBE " + sql));
+  LH_RETURN_IF_ERROR(bind_parameters(prepared, parameters));
+  QueryResult result;
+  LH_RETURN_IF_ERROR(start(prepared, result));
+  std::vector<Column> columns;
+  while (true) {
+    LH_ASSIGN_OR_RETURN(const DataChunk chunk, fetch(result));
+    if (chunk.get() == nullptr) {
+      return columns;
+    }
+    const auto cells = [&](idx_t column) {
+      return static_cast<const duckdb_string_t*>(
+          duckdb_vector_get_data(duckdb_data_chunk_get_vector(chunk.get(), column)));
+    };
+    for (idx_t row = 0; row < duckdb_data_chunk_get_size(chunk.get()); ++row) {
+      columns.push_back(
+          {.name = std::string(view(cells(0)[row])), .type = std::string(view(cells(1)[row]))});
+    }
+  }
+}
+
 Error for_interrupt(ErrorCode reason) {
   return Error{.code = reason,
                .message = reason == ErrorCode::Cancelled
@@ -202,10 +238,14 @@ Status Session::answer_describe(const Connection& connection, const Statement& s
     return std::unexpected(locate_error(ready.error(), {}, tree_text));
   }
   std::vector<Column> columns;
-  for (idx_t i = 0; i < duckdb_prepared_statement_column_count(ready->prepared.get()); ++i) {
-    const LogicalType type(duckdb_prepared_statement_column_logical_type(ready->prepared.get(), i));
-    char* name = const_cast<char*>(duckdb_prepared_statement_column_name(ready->prepared.get(), i));
-    columns.push_back({.name = take_string(name), .type = describe_type(type.get()).name});
+  if (duckdb_nparams(ready->prepared.get()) > 0 && !statement.parameters.is_null()) {
+    auto bound = columns_with_parameters(connection, ready->sql, statement.parameters);
+    if (!bound) {
+      return std::unexpected(locate_error(std::move(bound).error(), {}, tree_text));
+    }
+    columns = *std::move(bound);
+  } else {
+    columns = columns_of(ready->prepared);
   }
   return writer_.send(FrameType::Answer, encode_columns(columns), deadline_);
 }

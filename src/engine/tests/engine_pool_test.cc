@@ -270,6 +270,15 @@ TEST_F(Engine, DescribeRunsNothing) {
               FailsWith(ErrorCode::InvalidArgument));
 }
 
+TEST_F(Engine, DescribeTakesTheTypesOfBoundParameters) {
+  Statement statement = sql("SELECT ? AS a, i, ? || 'x' AS b FROM range(3) t(i)");
+  statement.parameters = boost::json::array{7, "text"};
+  const auto columns = pool().describe(patient_context(), statement);
+  ASSERT_THAT(columns, IsOk());
+  EXPECT_THAT(*columns,
+              ElementsAre(Column{"a", "BIGINT"}, Column{"i", "BIGINT"}, Column{"b", "VARCHAR"}));
+}
+
 TEST_F(Engine, BinderErrorsSayWhereAndWhat) {
   const Error error = error_of(sql("SELECT 'é', nme FROM (SELECT 1 AS name)"));
   EXPECT_EQ(error.code, ErrorCode::InvalidArgument);
