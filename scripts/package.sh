@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# usage: package.sh [BUILD_FOLDER]
 # Makes dist/lakehouse-VERSION-linux-ARCH.tar.gz, a folder that runs wherever it is unpacked, and
 # dist/lakehouse_VERSION_ARCH.deb; then tries both in another place. ./run package calls it.
 set -euo pipefail
@@ -7,7 +8,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 version=$(sed -n 's/^project(lakehouse VERSION \([0-9.]*\).*/\1/p' CMakeLists.txt)
 arch=$(dpkg --print-architecture)
 name=lakehouse-$version-linux-$arch
-build=build/release
+build=${1:-build/release}
 parts=third_party/parts
 dist=$PWD/dist
 work=$(mktemp -d)
@@ -39,6 +40,12 @@ needed_libraries() {
     while read -r soname path; do
       is_base "$soname" || echo "$path"
     done | sort -u
+}
+
+# The sonames of Debian's that our two binaries name, one a line.
+named_libraries() {
+  readelf -d "$build/lakehouse" "$build/lakehouse_engine.so" |
+    sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p' | sort -u | grep -v -e libduckdb -e libarrow
 }
 
 # The Debian package that a library's file belongs to; nothing for our own parts.
@@ -105,11 +112,9 @@ make_deb() {
   stage_licences "$folder/usr/share/doc/lakehouse"
   cp README.md CHANGELOG.md "$folder/usr/share/doc/lakehouse/"
   mv "$folder/usr/share/doc/lakehouse/lakehouse.txt" "$folder/usr/share/doc/lakehouse/copyright"
-  depends=$(needed_libraries | grep -v -e libduckdb -e libarrow |
-    while read -r library; do package_of "$library"; done | sort -u |
-    # Each comes with the versions it was built against: the same release of Debian.
-    while read -r package; do dpkg-query -W -f '${Package}' "$package" 2> /dev/null || true; echo; done |
-    sed '/^$/d' | paste -sd, | sed 's/,/, /g')
+  # What our binaries name themselves; the rest is those packages' own affair.
+  depends=$(needed_libraries | grep -F -f <(named_libraries) |
+    while read -r library; do package_of "$library"; done | sort -u | paste -sd, | sed 's/,/, /g')
   mkdir -p "$folder/DEBIAN"
   cat > "$folder/DEBIAN/control" << END
 Package: lakehouse
@@ -125,7 +130,7 @@ Description: a company's data in open tables, and the answers to its questions
  files and answers SQL over HTTP.
 END
   find "$folder" -exec touch -hd "@$stamp" {} +
-  dpkg-deb --root-owner-group -Zxz --build "$folder" "$dist/lakehouse_${version}_$arch.deb" > /dev/null
+  dpkg-deb --root-owner-group -Zzstd --build "$folder" "$dist/lakehouse_${version}_$arch.deb" > /dev/null
 }
 
 # try_out FOLDER BINARY: runs it with an empty environment, serves, loads a file and asks.
@@ -145,7 +150,7 @@ try_out() {
   url=$(sed -n 's/^lakehouse ready //p' "$folder/try/ready.txt")
   [[ -n $url ]] || stop "the packaged server does not come up: $(tail -n 5 "$folder/try/log.txt")"
   env -i "$binary" ingest --server "$url" "$folder/try/people.csv" > /dev/null
-  answer=$(env -i "$binary" sql --server "$url" --format csv 'SELECT count(*) AS n, max(name) AS m FROM people')
+  answer=$(env -i "$binary" sql --server "$url" --format csv 'SELECT count(*) AS n, max(name) AS m FROM people' | tr -d '\r')
   [[ $answer == $'n,m\n2,Bo' ]] || stop "the packaged server answers '$answer'"
   kill "$server"
   wait "$server" || stop "the packaged server does not end well"
