@@ -22,7 +22,8 @@ namespace json = boost::json;
 /// As DuckDB's default, which tells most files; what shows later is found by `widen`.
 constexpr std::int64_t kSampleRows = 20'480;
 constexpr std::int64_t kAllRows = -1;
-constexpr std::int64_t kLongLineBytesMax = std::int64_t{64} << 20U;
+/// Each thread holds a buffer of twice that.
+constexpr std::int64_t kLongLineBytesMax = std::int64_t{32} << 20U;
 
 /// What sniffing found.
 struct Dialect {
@@ -167,7 +168,7 @@ Result<CsvReader::Sniffed> CsvReader::sniff(const RequestContext& context,
     sql += ", strict_mode=false";
   }
   if (line_bytes_max_ > 0) {
-    sql += fmt::format(", max_line_size={}", line_bytes_max_);
+    sql += fmt::format(", max_line_size={}, buffer_size={}", line_bytes_max_, 2 * line_bytes_max_);
   }
   if (!options_.delimiter.empty()) {
     sql += fmt::format(", delim={}", quote_sql_literal(options_.delimiter));
@@ -274,7 +275,8 @@ std::string CsvReader::read_options() const {
     options += ", strict_mode=false";
   }
   if (line_bytes_max_ > 0) {
-    options += fmt::format(", max_line_size={}", line_bytes_max_);
+    options +=
+        fmt::format(", max_line_size={}, buffer_size={}", line_bytes_max_, 2 * line_bytes_max_);
   }
   return options;
 }
@@ -362,7 +364,8 @@ Result<bool> CsvReader::recover(const RequestContext& /*context*/, const Error& 
   }
   const std::string message = to_lower(error.message);
   detected_ = false;
-  if (message.contains("line size") && line_bytes_max_ == 0) {
+  const bool about_length = message.contains("line size") || message.contains("csv error on line");
+  if (about_length && line_bytes_max_ == 0) {
     line_bytes_max_ = kLongLineBytesMax;
     return true;
   }
@@ -374,6 +377,12 @@ Result<bool> CsvReader::recover(const RequestContext& /*context*/, const Error& 
 }
 
 bool CsvReader::reconsider(const BadRows& bad) {
+  const bool about_length = std::ranges::any_of(
+      bad.first, [](const BadRow& row) { return to_lower(row.reason).contains("line size"); });
+  if (about_length && line_bytes_max_ == 0) {
+    line_bytes_max_ = kLongLineBytesMax;
+    return true;
+  }
   if (!quote_assumed_) {
     return false;
   }

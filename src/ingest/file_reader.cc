@@ -107,6 +107,9 @@ Error plain_error(Error error, const std::string& path) {
   if (const std::size_t line = text.find('\n'); line != std::string::npos) {
     replace_all(&text, "\n", " ");
   }
+  if (text.starts_with("CSV Error on Line")) {
+    text = "a line cannot be read: it is too long, or a quote in it is never closed (" + text + ")";
+  }
   constexpr std::size_t kMessageBytesMax = 600;
   if (text.size() > kMessageBytesMax) {
     std::size_t end = kMessageBytesMax;

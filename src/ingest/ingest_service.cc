@@ -11,6 +11,7 @@
 #include <fmt/format.h>
 
 #include "base/text.h"
+#include "iceberg/type_mapping.h"
 #include "ingest/column_match.h"
 
 namespace lakehouse::ingest {
@@ -50,6 +51,15 @@ std::unexpected<Error> too_many_bad_rows(const BadRows& bad, std::int64_t rows,
       .position_bytes = std::nullopt,
       .details_json = json::serialize(details)};
   return std::unexpected(std::move(error));
+}
+
+/// Whether the table's column may become what the file's is.
+bool widens_to(const iceberg::TableMetadata& metadata, const std::string& column,
+               const std::string& type) {
+  const iceberg::NestedField* field = metadata.current_schema()->find(column);
+  std::int32_t unused_id = 1;
+  const auto wanted = iceberg::type_from_duckdb(type, unused_id, metadata.format_version);
+  return field != nullptr && wanted && can_promote(*field->type, **wanted, metadata.format_version);
 }
 
 }  // namespace
@@ -283,11 +293,16 @@ Result<bool> IngestService::adapt(const RequestContext& context, const Error& er
     const std::string& name = job->match.table_columns[i];
     if (std::ranges::find(job->table_misfits, name) == job->table_misfits.end()) {
       job->table_misfits.push_back(name);
-      free_columns.push_back(i);
       table_widens = true;
+      if (!widens_to(*job->existing->metadata, name, job->columns[i].type)) {
+        free_columns.push_back(i);
+      }
     }
   }
-  LH_ASSIGN_OR_RETURN(const bool widened, job->reader->widen(context, free_columns));
+  bool widened = false;
+  if (!free_columns.empty()) {
+    LH_ASSIGN_OR_RETURN(widened, job->reader->widen(context, free_columns));
+  }
   if (!widened && !table_widens) {
     job->accept_misfits = true;
   }

@@ -9,7 +9,7 @@
 
 #include <fmt/format.h>
 #include <gmock/gmock.h>
-#include <rapidcheck/gtest.h>
+#include <rapidcheck.h>
 
 #include "base/testing/matchers.h"
 #include "ingest/dataset_service.h"
@@ -222,11 +222,11 @@ TEST_F(IngestServiceTest, WhatComesLateWidensItsColumn) {
     }
   };
   with("1.5,2.5,2024-01-01,true", "late.fraction");
-  EXPECT_EQ(text("SELECT typeof(i), max(i) FROM late.fraction GROUP BY 1"),
-            R"([["DOUBLE",29999.0]])");
-  EXPECT_EQ(text("SELECT i FROM late.fraction WHERE i = 1.5"), "[[1.5]]");
+  EXPECT_EQ(text("SELECT typeof(i), max(i)::BIGINT FROM late.fraction GROUP BY 1"),
+            R"([["DOUBLE",29999]])");
+  EXPECT_EQ(text("SELECT i::VARCHAR FROM late.fraction WHERE i = 1.5"), R"([["1.5"]])");
   with("1,2.5,2024-01-01 12:30:00,true", "late.instant");
-  EXPECT_EQ(text("SELECT max(day) FROM late.instant"), R"([["2024-01-01 12:30:00"]])");
+  EXPECT_EQ(text("SELECT max(day) FROM late.instant"), R"([["2024-01-01T12:30:00"]])");
   with("x,2.5,2024-01-01,maybe", "late.words");
   EXPECT_EQ(text("SELECT i, flag FROM late.words WHERE i = 'x'"), R"([["x","maybe"]])");
 
@@ -236,7 +236,7 @@ TEST_F(IngestServiceTest, WhatComesLateWidensItsColumn) {
   }
   const auto fraction = ingest(lines + "{\"a\":1.5,\"n\":{\"x\":1}}\n", "late.json_fraction");
   ASSERT_THAT(fraction, IsOk());
-  EXPECT_EQ(text("SELECT a FROM late.json_fraction WHERE a = 1.5"), "[[1.5]]");
+  EXPECT_EQ(text("SELECT a::VARCHAR FROM late.json_fraction WHERE a = 1.5"), R"([["1.5"]])");
   const auto key = ingest(lines + "{\"a\":1,\"new\":\"k\"}\n", "late.json_key");
   ASSERT_THAT(key, IsOk());
   EXPECT_EQ(text("SELECT count(new) FROM late.json_key"), "[[1]]");
@@ -319,7 +319,8 @@ TEST_F(IngestServiceTest, ColumnsAreAddedWidenedOrRefused) {
       lake().rows("CREATE TABLE grow.narrow (i INTEGER, f FLOAT, s VARCHAR, at TIMESTAMP, d DATE)"),
       IsOk());
   ASSERT_THAT(ingest("i,f,s,at,d\n1,1.5,007,2024-01-31,2024-01-31\n", "grow.narrow"), IsOk());
-  EXPECT_EQ(text("FROM grow.narrow"), R"([[1,1.5,"007","2024-01-31 00:00:00","2024-01-31"]])");
+  EXPECT_EQ(text("SELECT i, f::VARCHAR, s, \"at\", d FROM grow.narrow"),
+            R"([[1,"1.5","007","2024-01-31T00:00:00","2024-01-31"]])");
   ASSERT_THAT(ingest("i\n5000000000\n", "grow.narrow"), IsOk());
   EXPECT_EQ(text("SELECT typeof(i), max(i) FROM grow.narrow GROUP BY 1"),
             R"([["BIGINT",5000000000]])");
@@ -369,7 +370,7 @@ TEST_F(IngestServiceTest, QuotesThatComeLateAreUnderstood) {
   ASSERT_THAT(quoted, IsOk());
   EXPECT_EQ(quoted->bad_rows, 0);
   EXPECT_EQ(text("SELECT text FROM quotes.late WHERE id = 30000"), R"([["a, b"]])");
-  const auto inches = ingest(csv + "30000,\"\n30001,5\"\n", "quotes.inches");
+  const auto inches = ingest(csv + "30000,\"\n30001,x\n", "quotes.inches");
   ASSERT_THAT(inches, IsOk());
   EXPECT_EQ(inches->rows, 30'002);
 }
@@ -423,36 +424,38 @@ std::string csv_cell(const std::string& value) {
   return out + "\"";
 }
 
-RC_GTEST_FIXTURE_PROP(IngestServiceTest, RowsInAreRowsOutAndBadRows, ()) {
-  static int round = 0;
-  const std::string dataset = fmt::format("law.t{}", round++);
-  const auto count = *rc::gen::inRange<int>(1, 40);
-  std::string csv = "id,text,n\n";
-  int bad = 0;
-  for (int i = 0; i < count; ++i) {
-    const auto kind = *rc::gen::inRange<int>(0, 10);
-    const auto value = *rc::gen::container<std::string>(
-        rc::gen::elementOf(std::string("abc ,;\"'\n|\t0123456789-")));
-    // The first rows tell the dialect.
-    if (i > 2 && kind == 0) {
-      csv += fmt::format("{},{}\n", i, csv_cell(value));
-      ++bad;
-    } else if (i > 2 && kind == 1) {
-      csv += fmt::format("{},{},1,2\n", i, csv_cell(value));
-      ++bad;
-    } else {
-      csv += fmt::format("{},{},{}\n", i, csv_cell("v" + value), i);
+TEST_F(IngestServiceTest, RowsInAreRowsOutAndBadRows) {
+  int round = 0;
+  EXPECT_TRUE(rc::check([&] {
+    const std::string dataset = fmt::format("law.t{}", round++);
+    const auto count = *rc::gen::inRange<int>(1, 40);
+    std::string csv = "id,text,n\n";
+    int bad = 0;
+    for (int i = 0; i < count; ++i) {
+      const auto kind = *rc::gen::inRange<int>(0, 10);
+      const auto value = *rc::gen::container<std::string>(
+          rc::gen::elementOf(std::string("abc ,;\"'\n|\t0123456789-")));
+      // The first rows tell the dialect.
+      if (i > 2 && kind == 0) {
+        csv += fmt::format("{},{}\n", i, csv_cell(value));
+        ++bad;
+      } else if (i > 2 && kind == 1) {
+        csv += fmt::format("{},{},1,2\n", i, csv_cell(value));
+        ++bad;
+      } else {
+        csv += fmt::format("{},{},{}\n", i, csv_cell("v" + value), i);
+      }
     }
-  }
-  IngestOptions what = options(dataset);
-  what.bad_rows_max = *parse_bad_row_limit("100%");
-  what.reader.delimiter = ",";
-  what.reader.header = true;
-  const auto done = ingest(csv, what);
-  RC_ASSERT(done.has_value());
-  RC_ASSERT(done->rows + done->bad_rows == count);
-  RC_ASSERT(done->bad_rows == bad);
-  RC_ASSERT(text("SELECT count(*) FROM " + dataset) == fmt::format("[[{}]]", count - bad));
+    IngestOptions what = options(dataset);
+    what.bad_rows_max = *parse_bad_row_limit("100%");
+    what.reader.delimiter = ",";
+    what.reader.header = true;
+    const auto done = ingest(csv, what);
+    RC_ASSERT(done.has_value());
+    RC_ASSERT(done->rows + done->bad_rows == count);
+    RC_ASSERT(done->bad_rows == bad);
+    RC_ASSERT(text("SELECT count(*) FROM " + dataset) == fmt::format("[[{}]]", count - bad));
+  }));
 }
 
 }  // namespace

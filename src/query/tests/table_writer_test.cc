@@ -136,7 +136,7 @@ TEST_F(TableWriterTest, ColumnsAreMatchedCastAndFilledUp) {
   AppendRequest some = request("matched", "SELECT 5.129 AS x, '1' AS y");
   some.columns = {"PAY", "id"};
   ASSERT_THAT(append(some), IsOk());
-  EXPECT_EQ(lake().text("FROM matched"), R"([[1,5.13,null]])");
+  EXPECT_EQ(lake().text("SELECT id, pay::VARCHAR, name FROM matched"), R"([[1,"5.13",null]])");
   some.columns = {"pay", "nme"};
   const auto unknown = append(some);
   ASSERT_THAT(unknown, FailsWith(ErrorCode::InvalidArgument));
@@ -203,7 +203,8 @@ TEST_F(TableWriterTest, PartitionsHaveTheirValues) {
                             "m_trunc=10.50"),
                   HasSubstr("at_month=null")));
   EXPECT_EQ(lake().text("SELECT count(*), count(region), sum(n) FROM parted"), "[[4,2,68]]");
-  EXPECT_EQ(lake().text("SELECT m FROM parted WHERE at >= TIMESTAMP '2024-02-15'"), "[[10.65]]");
+  EXPECT_EQ(lake().text("SELECT m::VARCHAR FROM parted WHERE \"at\" >= TIMESTAMP '2024-02-15'"),
+            R"([["10.65"]])");
 }
 
 TEST_F(TableWriterTest, NoRowsMakeNoSnapshotButATable) {
@@ -239,7 +240,7 @@ TEST_F(TableWriterTest, ReplacingIsOneCommitAndKeepsThePast) {
 TEST_F(TableWriterTest, AFailureLeavesNothingBehind) {
   const auto made = append(request("clean", "SELECT 1 AS a", WriteMode::Create));
   ASSERT_THAT(made, IsOk());
-  const std::size_t before = files_on_disk(lake().folder() / "buckets");
+  const std::size_t before = files_on_disk(lake().folder() / "buckets" / "primary" / "main");
   AppendRequest failing = request("clean", "SELECT 2");
   failing.also = [](metastore::Transaction&, const std::vector<catalog::LoadedTable>&) -> Status {
     return fail(ErrorCode::FailedPrecondition, "no");
@@ -254,8 +255,7 @@ TEST_F(TableWriterTest, AFailureLeavesNothingBehind) {
   AppendRequest unmade = request("never", "SELECT 2 AS a", WriteMode::Create);
   unmade.also = failing.also;
   EXPECT_THAT(append(unmade), FailsWith(ErrorCode::FailedPrecondition));
-  // Metadata files of refused commits are the catalog's to remove.
-  EXPECT_LE(files_on_disk(lake().folder() / "buckets"), before + 2);
+  EXPECT_EQ(files_on_disk(lake().folder() / "buckets" / "primary" / "main"), before);
   EXPECT_EQ(lake().text("FROM clean"), "[[1]]");
   EXPECT_EQ(files_on_disk(lake().folder() / "buckets" / "primary" / "_staging"), 0U);
 }
