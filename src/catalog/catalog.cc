@@ -172,7 +172,7 @@ Result<Page<TableIdentifier>> Catalog::list_tables(const RequestContext& context
   return answer;
 }
 
-Result<std::vector<TableIdentifier>> Catalog::identifiers(const RequestContext& context) {
+Result<std::vector<TableIdentifier>> Catalog::list_all_tables(const RequestContext& context) {
   std::vector<TableIdentifier> tables;
   LH_RETURN_IF_ERROR(metastore_.read(context, [&](Transaction& transaction) -> Status {
     LH_ASSIGN_OR_RETURN(const auto rows, transaction.query("SELECT namespace, name FROM tables "
@@ -184,10 +184,6 @@ Result<std::vector<TableIdentifier>> Catalog::identifiers(const RequestContext& 
     return {};
   }));
   return tables;
-}
-
-Result<std::vector<TableIdentifier>> Catalog::list_all_tables(const RequestContext& context) {
-  return identifiers(context);
 }
 
 }  // namespace lakehouse::catalog

@@ -244,7 +244,6 @@ class Catalog {
                                               const TableIdentifier& table);
   Result<std::optional<LoadedTable>> load_if_exists(const RequestContext& context,
                                                     const TableIdentifier& table);
-  Result<std::vector<TableIdentifier>> identifiers(const RequestContext& context);
   Result<std::string> new_location(const TableIdentifier& table, std::string_view uuid,
                                    std::string_view bucket) const;
   Status make_table_folders(const RequestContext& context, const std::string& location) const;

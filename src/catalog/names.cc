@@ -72,7 +72,7 @@ Result<TableIdentifier> Catalog::resolve_dataset(const RequestContext& context,
       return parsed;
     }
   }
-  LH_ASSIGN_OR_RETURN(const auto tables, identifiers(context));
+  LH_ASSIGN_OR_RETURN(const auto tables, list_all_tables(context));
   for (const bool ignore_case : {false, true}) {
     auto found = matching(tables, dataset, ignore_case);
     if (found.size() == 1) {

@@ -196,12 +196,13 @@ Route IcebergHandlers::route(Method method, std::string path, std::string operat
     route.parameters.push_back(table_parameter());
   }
   if (method == Method::Post) {
-    route.errors.insert(route.errors.end(), {413, 415, 422});
+    route.errors.insert(route.errors.end(), {406, 413, 415});
   }
   if (method == Method::Post || method == Method::Delete) {
     route.parameters.push_back(idempotency_parameter());
-    route.errors.insert(route.errors.end(), {409, 504});
+    route.errors.insert(route.errors.end(), {409, 422});
   }
+  route.errors.push_back(504);
   route.handler = [this, operation](Request request) { return run(std::move(request), operation); };
   return route;
 }
@@ -227,7 +228,7 @@ void IcebergHandlers::add_namespace_routes(Router& router) {
                                                       .description =
                                                           "Whose children; absent: the "
                                                           "outermost ones."};
-  list.errors = {404};
+  list.errors.push_back(404);
   list.responses = {answer(200, "The namespaces.", "IcebergNamespaceList")};
   router.add(std::move(list));
 
