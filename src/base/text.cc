@@ -105,6 +105,22 @@ std::string to_lower(std::string_view text) {
   return lowered;
 }
 
+std::string as_utf8(std::string_view text) {
+  if (is_valid_utf8(text)) {
+    return std::string(text);
+  }
+  std::string safe;
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte >= 0x80) {
+      safe += fmt::format("\\x{:02x}", byte);
+    } else {
+      safe.push_back(c);
+    }
+  }
+  return safe;
+}
+
 bool is_valid_utf8(std::string_view text) {
   std::size_t i = 0;
   const auto byte = [&](std::size_t at) { return static_cast<std::uint8_t>(text[at]); };

@@ -32,4 +32,8 @@ std::string to_lower(std::string_view text);
 
 bool is_valid_utf8(std::string_view text);
 
+/// `text` if it is UTF-8; else with \xNN for each byte above ASCII: for messages that quote what a
+/// caller sent.
+std::string as_utf8(std::string_view text);
+
 }  // namespace lakehouse

@@ -135,11 +135,13 @@ def test_malformed_uploads_get_a_clear_refusal(server):
                     {"data": b"x", "headers": {"Content-Type": "text/plain"}},
                     {"files": {"file": ("a.csv", b"a\n1\n")}},
                     {"data": {"dataset": "x"}, "files": {"other": ("a.csv", b"a\n1\n")}},
+                    {"data": {"dataset": b"\xf2\xb5"}, "files": {"file": ("a.csv", b"a\n1\n")}},
                     {"data": {"dataset": "a.b.c/../d"}, "files": {"file": ("a.csv", b"a\n1\n")}},
                     {"data": {"dataset": "x", "mode": "sideways"}, "files": {"file": ("a.csv", b"a\n1\n")}},
                     {"data": {"dataset": "x", "max_bad_rows": "many"}, "files": {"file": ("a.csv", b"a\n1\n")}}):
         response = server.request("POST", "/ingest/file", **options)
         assert 400 <= response.status_code < 500, (options, response.text)
+        assert response.json()["detail"]
 
 
 def test_an_idempotency_key_answers_once(server):

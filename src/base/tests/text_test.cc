@@ -35,5 +35,10 @@ TEST(Text, Utf8IsCheckedToTheLetter) {
   }
 }
 
+TEST(Text, WhatACallerSentIsQuotedAsUtf8) {
+  EXPECT_EQ(as_utf8("é"), "é");
+  EXPECT_EQ(as_utf8("a\xF2z"), "a\\xf2z");
+}
+
 }  // namespace
 }  // namespace lakehouse

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include "base/json.h"
+#include "base/text.h"
 #include "gateway/http/iceberg_handlers.h"
 
 namespace lakehouse::gateway::http {
@@ -55,7 +56,8 @@ Response iceberg_error_response(const Error& error) {
   const std::string message =
       error.hint.empty() ? error.message : fmt::format("{}. {}", error.message, error.hint);
   const boost::json::value body = {
-      {"error", {{"message", message}, {"type", type_of(error, status)}, {"code", status}}}};
+      {"error",
+       {{"message", as_utf8(message)}, {"type", type_of(error, status)}, {"code", status}}}};
   Response response = json_response(status, body);
   if (status == 429 || status == 503) {
     response.headers.add("Retry-After", "1");

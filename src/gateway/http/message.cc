@@ -336,9 +336,9 @@ Response problem_response(const Error& error, int status) {
   problem["type"] = "about:blank";
   problem["title"] = reason_phrase(status);
   problem["status"] = status;
-  problem["detail"] = error.message;
+  problem["detail"] = as_utf8(error.message);
   problem["code"] = to_string(error.code);
-  problem["hint"] = error.hint;
+  problem["hint"] = as_utf8(error.hint);
   if (error.position_bytes) {
     problem["position"] = *error.position_bytes;
   }
