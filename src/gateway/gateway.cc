@@ -75,15 +75,15 @@ void add_engine_metrics(Metrics& metrics, engine::EnginePool& engine) {
   };
   using M = const engine::EngineMetrics&;
   add("lakehouse_engine_ready", "1 while the engine answers.", false,
-      [](M metrics) { return metrics.ready ? 1 : 0; });
+      [](M now) { return now.ready ? 1 : 0; });
   add("lakehouse_engine_starts_total", "Starts of the engine process.", true,
-      [](M metrics) { return metrics.starts; });
+      [](M now) { return now.starts; });
   add("lakehouse_engine_crashes_total", "Ends of the engine that nobody asked for.", true,
-      [](M metrics) { return metrics.crashes; });
+      [](M now) { return now.crashes; });
   add("lakehouse_engine_statements_total", "Statements sent to the engine.", true,
-      [](M metrics) { return metrics.statements; });
+      [](M now) { return now.statements; });
   add("lakehouse_engine_statements_running", "Statements that run in the engine.", false,
-      [](M metrics) { return metrics.running; });
+      [](M now) { return now.running; });
 }
 
 Status metastore_answers(metastore::Metastore& metastore, const RequestContext& context) {

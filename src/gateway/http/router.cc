@@ -60,6 +60,12 @@ void Router::add(Route route) {
   if (!route.path.starts_with('/')) {
     throw std::logic_error("a route's path begins with a slash: " + route.path);
   }
+  const auto same_id = [&](const Route& other) {
+    return !other.hidden && other.operation_id == route.operation_id;
+  };
+  if (!route.hidden && std::ranges::any_of(routes_, same_id)) {
+    throw std::logic_error("two routes are called " + route.operation_id);
+  }
   Node* node = root_.get();
   const auto segments = split_path(route.path);
   for (std::size_t i = 0; i < segments.size(); ++i) {

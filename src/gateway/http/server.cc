@@ -79,7 +79,7 @@ class HttpServer::Impl {
         router_(router),
         log_(log),
         metrics_(metrics),
-        connections_(metrics.gauge("lakehouse_http_connections", "Open connections.")),
+        sessions_(metrics.gauge("lakehouse_http_connections", "Open connections.")),
         refused_(metrics.counter("lakehouse_http_connections_refused_total",
                                  "Connections past the limit.")) {}
 
@@ -161,7 +161,6 @@ class HttpServer::Impl {
         continue;
       }
       const std::size_t open = sessions_.size();
-      connections_.set(static_cast<std::int64_t>(open) + 1);
       if (open < options_.connections_max) {
         start_session(std::move(socket), tls_.get(), shared);
       } else {
@@ -179,9 +178,8 @@ class HttpServer::Impl {
   const Router& router_;
   Log& log_;
   Metrics& metrics_;
-  Gauge& connections_;
-  Counter& refused_;
   SessionList sessions_;
+  Counter& refused_;
   std::atomic<bool> draining_ = false;
   std::unique_ptr<net::ssl::context> tls_;
   net::strand<net::io_context::executor_type> strand_{loop_.get_executor()};

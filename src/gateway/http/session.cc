@@ -828,11 +828,13 @@ net::awaitable<void> refuse(tcp::socket socket, milliseconds timeout) {
 void SessionList::add(const std::shared_ptr<SessionHandle>& session) {
   const std::lock_guard lock(mutex_);
   sessions_.emplace(session.get(), session);
+  open_.set(static_cast<std::int64_t>(sessions_.size()));
 }
 
 void SessionList::remove(SessionHandle* session) {
   const std::lock_guard lock(mutex_);
   sessions_.erase(session);
+  open_.set(static_cast<std::int64_t>(sessions_.size()));
   changed_.notify_all();
 }
 

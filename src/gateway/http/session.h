@@ -32,6 +32,9 @@ class SessionHandle {
 /// The open connections. Thread-safe.
 class SessionList {
  public:
+  /// Keeps `open` at their number.
+  explicit SessionList(Gauge& open) : open_(open) {}
+
   void add(const std::shared_ptr<SessionHandle>& session);
   void remove(SessionHandle* session);
   [[nodiscard]] std::size_t size() const;
@@ -41,6 +44,7 @@ class SessionList {
   bool wait_empty(std::chrono::milliseconds time);
 
  private:
+  Gauge& open_;
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   std::map<SessionHandle*, std::weak_ptr<SessionHandle>> sessions_;

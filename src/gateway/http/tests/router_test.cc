@@ -100,6 +100,7 @@ TEST_F(RouterTest, RefusesBrokenEscapes) {
 
 TEST_F(RouterTest, TwoRoutesOfOneShapeAreABug) {
   EXPECT_ANY_THROW(router_.add(route(Method::Get, "/datasets/{other}", "again")));
+  EXPECT_ANY_THROW(router_.add(route(Method::Get, "/other", "load"))) << "operationIds are unique";
 }
 
 TEST_F(RouterTest, ErrorsUnderAPrefixLookAsItsSpecificationSays) {
