@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include <boost/asio/this_coro.hpp>
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
@@ -13,6 +14,7 @@
 
 #include "base/text.h"
 #include "gateway/http/multipart.h"
+#include "gateway/http/piece_writer.h"
 #include "gateway/http/receipts.h"
 
 namespace lakehouse::gateway::http {
@@ -249,23 +251,14 @@ net::awaitable<Result<IngestHandlers::UploadPtr>> IngestHandlers::stage(const Re
   co_return UploadPtr(std::move(upload));
 }
 
-/// Writes the piece and empties it.
-net::awaitable<Status> IngestHandlers::write(ingest::Upload& upload, std::string* piece) {
-  auto work = [&upload, piece] { return upload.write(*piece); };
-  Status written = co_await run_on(pools_.storage, std::move(work));
-  piece->clear();
-  if (!written) {
-    co_return std::unexpected(with_upload_status(std::move(written).error()));
-  }
-  co_return Status();
-}
-
-net::awaitable<Status> IngestHandlers::receive_form(Request& request, ingest::Upload& upload,
+net::awaitable<Status> IngestHandlers::receive_form(Request& request, UploadPtr upload,
                                                     Form* form) {
   auto parser = MultipartParser::of(request.header("Content-Type"));
   if (!parser) {
     co_return std::unexpected(parser.error());
   }
+  const net::any_io_executor loop = co_await net::this_coro::executor;
+  PieceWriter writer(std::move(upload), pools_.storage, loop);
   std::string buffer(kReadBytes, '\0');
   std::string piece;
   std::string field;
@@ -293,7 +286,7 @@ net::awaitable<Status> IngestHandlers::receive_form(Request& request, ingest::Up
       } else if (event.kind == MultipartParser::Event::Kind::Data && in_file) {
         piece += event.data;
         if (piece.size() >= kPieceBytes) {
-          LH_CO_RETURN_IF_ERROR(co_await write(upload, &piece));
+          LH_CO_RETURN_IF_ERROR(co_await writer.write(&piece));
         }
       } else if (event.kind == MultipartParser::Event::Kind::Data) {
         std::string& value = form->fields[field];
@@ -307,12 +300,15 @@ net::awaitable<Status> IngestHandlers::receive_form(Request& request, ingest::Up
   }
   LH_CO_RETURN_IF_ERROR(parser->finish());
   if (!piece.empty()) {
-    LH_CO_RETURN_IF_ERROR(co_await write(upload, &piece));
+    LH_CO_RETURN_IF_ERROR(co_await writer.write(&piece));
   }
+  LH_CO_RETURN_IF_ERROR(co_await writer.finish());
   co_return form->check_names();
 }
 
-net::awaitable<Status> IngestHandlers::receive_body(Request& request, ingest::Upload& upload) {
+net::awaitable<Status> IngestHandlers::receive_body(Request& request, UploadPtr upload) {
+  const net::any_io_executor loop = co_await net::this_coro::executor;
+  PieceWriter writer(std::move(upload), pools_.storage, loop);
   std::string piece;
   std::string buffer(kReadBytes, '\0');
   while (true) {
@@ -320,10 +316,10 @@ net::awaitable<Status> IngestHandlers::receive_body(Request& request, ingest::Up
     LH_ASSIGN_OR_CO_RETURN(const std::size_t got, co_await request.body->read_some(bytes));
     piece.append(buffer, 0, got);
     if (piece.size() >= kPieceBytes || (got == 0 && !piece.empty())) {
-      LH_CO_RETURN_IF_ERROR(co_await write(upload, &piece));
+      LH_CO_RETURN_IF_ERROR(co_await writer.write(&piece));
     }
     if (got == 0) {
-      co_return Status();
+      co_return co_await writer.finish();
     }
   }
 }
@@ -336,7 +332,10 @@ net::awaitable<Result<Response>> IngestHandlers::ingest_file(Request request) {
   std::string bucket(request.header("X-Lakehouse-Bucket"));
   LH_ASSIGN_OR_CO_RETURN(const UploadPtr upload, co_await stage(request, bucket));
   Form form;
-  LH_CO_RETURN_IF_ERROR(co_await receive_form(request, *upload, &form));
+  Status received = co_await receive_form(request, upload, &form);
+  if (!received) {
+    co_return std::unexpected(with_upload_status(std::move(received).error()));
+  }
   if (!bucket.empty()) {
     form.fields["bucket"] = bucket;
   }
@@ -390,7 +389,10 @@ net::awaitable<Result<Response>> IngestHandlers::append_rows(Request request) {
   }
   LH_ASSIGN_OR_CO_RETURN(const std::string key, idempotency_key(request));
   LH_ASSIGN_OR_CO_RETURN(const UploadPtr upload, co_await stage(request, {}));
-  LH_CO_RETURN_IF_ERROR(co_await receive_body(request, *upload));
+  Status received = co_await receive_body(request, upload);
+  if (!received) {
+    co_return std::unexpected(with_upload_status(std::move(received).error()));
+  }
   IngestOptions options;
   options.dataset = request.path_param("name");
   options.bad_rows_max = {.is_share = false, .share = 0, .count = 0};

@@ -32,9 +32,8 @@ class IngestHandlers {
   net::awaitable<Result<Response>> ingest_file(Request request);
   net::awaitable<Result<Response>> append_rows(Request request);
   net::awaitable<Result<UploadPtr>> stage(const Request& request, std::string bucket);
-  net::awaitable<Status> receive_form(Request& request, ingest::Upload& upload, Form* form);
-  net::awaitable<Status> receive_body(Request& request, ingest::Upload& upload);
-  net::awaitable<Status> write(ingest::Upload& upload, std::string* piece);
+  net::awaitable<Status> receive_form(Request& request, UploadPtr upload, Form* form);
+  net::awaitable<Status> receive_body(Request& request, UploadPtr upload);
   Result<Response> finish_file(const RequestContext& context, const UploadPtr& upload,
                                const Form& form, const std::string& key);
   Result<Response> finish_rows(const RequestContext& context, const UploadPtr& upload,
