@@ -27,7 +27,7 @@ bool is_loopback(const std::string& host) {
   return error ? host == "localhost" : address.is_loopback();
 }
 
-Result<http::ServerOptions> http_options(const Config& config, std::string version) {
+Result<http::ServerOptions> http_options(const Config& config) {
   const Config::Server& server = config.server;
   LH_ASSIGN_OR_RETURN(const ListenAddress address, parse_listen(server.listen));
   const bool loopback = is_loopback(address.host);
@@ -52,7 +52,6 @@ Result<http::ServerOptions> http_options(const Config& config, std::string versi
   options.body_timeout = server.body_timeout;
   options.idle_timeout = server.idle_timeout;
   options.request_timeout = server.request_timeout;
-  options.version = std::move(version);
   return options;
 }
 
@@ -181,7 +180,7 @@ Gateway::~Gateway() = default;
 
 Result<std::unique_ptr<Gateway>> Gateway::start(const Config& config, Services services, Log& log,
                                                 Metrics& metrics, std::string version) {
-  LH_ASSIGN_OR_RETURN(http::ServerOptions options, http_options(config, version));
+  LH_ASSIGN_OR_RETURN(http::ServerOptions options, http_options(config));
   auto impl = std::make_unique<Impl>(config, services, log, metrics, version);
   LH_RETURN_IF_ERROR(impl->listen(std::move(options)));
   return std::unique_ptr<Gateway>(new Gateway(std::move(impl)));

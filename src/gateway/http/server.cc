@@ -29,7 +29,6 @@ using std::chrono::milliseconds;
 namespace {
 
 constexpr auto kToken = net::as_tuple(net::use_awaitable);
-constexpr milliseconds kCancelTime{3000};
 constexpr milliseconds kRefuseTime{1000};
 // Connections past the limit that are told so; more are just closed.
 constexpr std::size_t kRefusalsMax = 64;
@@ -126,7 +125,7 @@ class HttpServer::Impl {
     sessions_.for_each([](SessionHandle& session) { session.drain(); });
     if (!sessions_.wait_empty(grace)) {
       sessions_.for_each([](SessionHandle& session) { session.abort(); });
-      sessions_.wait_empty(kCancelTime);
+      sessions_.wait_empty(options_.cancel_time);
     }
     loop_.stop();
     for (std::thread& thread : threads_) {
@@ -172,8 +171,6 @@ class HttpServer::Impl {
     }
   }
 
-  // Destroyed last: sessions post to it, and their frames live in it.
-  net::io_context loop_;
   ServerOptions options_;
   const Router& router_;
   Log& log_;
@@ -182,6 +179,8 @@ class HttpServer::Impl {
   Counter& refused_;
   std::atomic<bool> draining_ = false;
   std::unique_ptr<net::ssl::context> tls_;
+  // Goes before what is above: the coroutines that are left go with it, and use that.
+  net::io_context loop_;
   net::strand<net::io_context::executor_type> strand_{loop_.get_executor()};
   tcp::acceptor acceptor_{strand_};
   std::uint16_t port_ = 0;

@@ -27,7 +27,8 @@ struct ServerOptions {
   std::chrono::milliseconds body_timeout{30'000};
   std::chrono::milliseconds idle_timeout{75'000};
   std::chrono::milliseconds request_timeout{3'600'000};
-  std::string version = "0";
+  /// How long requests may take to notice that they were cancelled when the server stops.
+  std::chrono::milliseconds cancel_time{3000};
 };
 
 /// HTTP/1.1 over TCP or TLS: accepts, reads requests within limits, has them handled by the

@@ -552,6 +552,16 @@ TEST_F(ServerTest, StoppingCancelsWhatOutlastsTheGrace) {
   EXPECT_EQ(client.receive_some(), "");
 }
 
+TEST_F(ServerTest, WhatIgnoresItsCancellationIsLeftBehind) {
+  start([](ServerOptions& options) { options.cancel_time = 20ms; });
+  RawClient client(port_);
+  client.send(get("/held"));
+  ASSERT_TRUE(entered_.wait());
+  server_->stop(0ms);
+  EXPECT_EQ(client.receive_some(), "");
+  release_.raise();  // Its thread still answers to the coroutine that waits in the stopped loop.
+}
+
 TEST_F(ServerTest, CountsRequestsByRoute) {
   start();
   ask(port_, get("/hello"));
