@@ -248,9 +248,10 @@ std::optional<Literal> parsed(TypeKind kind, const std::string& text) {
   return literal ? std::optional(*std::move(literal)) : std::nullopt;
 }
 
+/// Up to here a double holds every whole number.
+constexpr std::int64_t kExactMax = std::int64_t{1} << 53U;
+
 std::optional<Literal> number(const iceberg::Type& type, std::int64_t value) {
-  // The bounds of a double's exact whole numbers.
-  constexpr std::int64_t kExactMax = std::int64_t{1} << 53U;
   if (type.kind == TypeKind::Int && value >= INT32_MIN && value <= INT32_MAX) {
     return Literal::of_int(static_cast<std::int32_t>(value));
   }
@@ -269,7 +270,7 @@ std::optional<Literal> number(const iceberg::Type& type, std::int64_t value) {
 }
 
 std::optional<Literal> text(const iceberg::Type& type, const Constant& constant) {
-  const std::string& value = std::get<std::string>(constant.value);
+  const auto& value = std::get<std::string>(constant.value);
   const std::string& cast = constant.cast;
   const bool is_day = value.size() == 10;
   if (type.kind == TypeKind::String) {

@@ -35,14 +35,14 @@ Result<SnapshotChoice> choose(const catalog::LoadedTable& table, const std::opti
   if (at && at->is_timestamp) {
     LH_ASSIGN_OR_RETURN(moment, parse_timestamp_ms(std::get<std::string>(at->value)));
   } else if (at && std::holds_alternative<std::int64_t>(at->value)) {
-    const std::int64_t id = std::get<std::int64_t>(at->value);
+    const auto id = std::get<std::int64_t>(at->value);
     const iceberg::Snapshot* snapshot = metadata.snapshot_by_id(id);
     if (snapshot == nullptr) {
       return fail(ErrorCode::NotFound, fmt::format("{} has no snapshot {}", name, id));
     }
     return SnapshotChoice{snapshot, &metadata.schema_of(*snapshot)};
   } else if (at) {
-    const std::string& ref = std::get<std::string>(at->value);
+    const auto& ref = std::get<std::string>(at->value);
     const iceberg::Snapshot* snapshot = metadata.snapshot_by_ref(ref);
     if (snapshot == nullptr) {
       return fail(ErrorCode::NotFound, fmt::format("{} has no branch or tag '{}'", name, ref));
@@ -104,7 +104,7 @@ class Planning {
         return at_position(std::move(rows).error(), reference.position);
       }
       if (*rows) {
-        replace_table(reference, **std::move(rows));
+        replace_table(reference, rows->value());
       } else {
         rest.push_back(std::move(reference));
       }

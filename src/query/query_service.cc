@@ -72,6 +72,7 @@ Result<std::string> exact_column(const iceberg::Schema& schema, const std::strin
     return found->name;
   }
   std::vector<std::string> names;
+  names.reserve(schema.fields.size());
   for (const iceberg::NestedField& field : schema.fields) {
     names.push_back(field.name);
   }
@@ -175,7 +176,7 @@ std::shared_ptr<QueryService::Active> QueryService::begin(const RequestContext& 
   return active;
 }
 
-Result<QueryAnswer> QueryService::run(const RequestContext& context, SqlRequest request) {
+Result<QueryAnswer> QueryService::run(const RequestContext& context, const SqlRequest& request) {
   if (request.sql.size() > options_.sql_bytes_max) {
     return fail(ErrorCode::InvalidArgument,
                 fmt::format("the statement has {} bytes, more than {}", request.sql.size(),
@@ -186,7 +187,7 @@ Result<QueryAnswer> QueryService::run(const RequestContext& context, SqlRequest 
     return fail(ErrorCode::InvalidArgument, "params must be an array or an object");
   }
   const std::shared_ptr<Active> active = begin(context, request);
-  auto answer = run_active(active, std::move(request));
+  auto answer = run_active(active, request);
   if (!answer) {
     registry_->remove(active->info.id);
   }
@@ -194,7 +195,7 @@ Result<QueryAnswer> QueryService::run(const RequestContext& context, SqlRequest 
 }
 
 Result<QueryAnswer> QueryService::run_active(const std::shared_ptr<Active>& active,
-                                             SqlRequest request) {
+                                             const SqlRequest& request) {
   const RequestContext& context = active->context;
   LH_ASSIGN_OR_RETURN(const auto parsed, parse(context, request.sql));
   QueryAnswer answer;
@@ -212,7 +213,7 @@ Result<QueryAnswer> QueryService::run_active(const std::shared_ptr<Active>& acti
     LH_ASSIGN_OR_RETURN(stream, execute(context, std::move(planned), request, around));
   } else {
     registry_->set_state(active, "writing");
-    LH_ASSIGN_OR_RETURN(Outcome outcome, write(context, parsed, request));
+    LH_ASSIGN_OR_RETURN(const Outcome outcome, write(context, parsed, request));
     answer.snapshot_ids = outcome.snapshot_ids;
     LH_ASSIGN_OR_RETURN(stream, stream_of(context, outcome, request.encoding));
   }
@@ -221,7 +222,8 @@ Result<QueryAnswer> QueryService::run_active(const std::shared_ptr<Active>& acti
   return answer;
 }
 
-Result<std::string> QueryService::explain(const RequestContext& context, SqlRequest request) {
+Result<std::string> QueryService::explain(const RequestContext& context,
+                                          const SqlRequest& request) {
   LH_ASSIGN_OR_RETURN(const auto parsed, parse(context, request.sql));
   if (!std::holds_alternative<SelectStatement>(parsed->statement)) {
     return fail(ErrorCode::InvalidArgument, "only a SELECT can be explained");
@@ -519,6 +521,7 @@ Result<QueryService::Outcome> QueryService::create_table(
   TableDefinition definition = statement.definition;
   if (!definition.columns.empty()) {
     std::vector<std::string> types;
+    types.reserve(definition.columns.size());
     for (const ColumnDefinition& column : definition.columns) {
       types.push_back(column.type);
     }
@@ -604,7 +607,7 @@ Result<QueryService::Outcome> QueryService::alter_table(const RequestContext& co
 
 Result<QueryService::Outcome> QueryService::other_ddl(const RequestContext& context,
                                                       const SqlStatement& statement) {
-  const Outcome success{"Success", true, {}};
+  Outcome success{"Success", true, {}};
   if (const auto* drop = std::get_if<DropTableStatement>(&statement)) {
     auto table = resolve_table(context, catalog_, drop->table.parts);
     if (!table) {
@@ -655,6 +658,7 @@ Result<std::vector<std::string>> QueryService::canonical_types(
     return std::unexpected(std::move(error).with_context("the columns' types"));
   }
   std::vector<std::string> out;
+  out.reserve(columns->size());
   for (const engine::Column& column : *columns) {
     out.push_back(column.type);
   }

@@ -85,10 +85,10 @@ class QueryService {
   /// The rows, or one row: {Count} of an INSERT or CREATE TABLE AS, {Success} of other DDL.
   /// InvalidArgument, with the position where there is one, for a statement that cannot run;
   /// NotFound, with the nearest names, for an unknown table.
-  Result<QueryAnswer> run(const RequestContext& context, SqlRequest request);
+  Result<QueryAnswer> run(const RequestContext& context, const SqlRequest& request);
 
   /// DuckDB's plan of a SELECT, as text.
-  Result<std::string> explain(const RequestContext& context, SqlRequest request);
+  Result<std::string> explain(const RequestContext& context, const SqlRequest& request);
 
   [[nodiscard]] std::vector<RunningQuery> running() const;
   /// False if no such query runs (any more).
@@ -114,7 +114,7 @@ class QueryService {
                                               const std::string& sql);
   Result<Plan> plan(const RequestContext& context, std::shared_ptr<const Parsed> parsed,
                     const SqlRequest& request);
-  Result<QueryAnswer> run_active(const std::shared_ptr<Active>& active, SqlRequest request);
+  Result<QueryAnswer> run_active(const std::shared_ptr<Active>& active, const SqlRequest& request);
   Result<std::unique_ptr<engine::ResultStream>> execute(const RequestContext& context, Plan plan,
                                                         const SqlRequest& request,
                                                         std::string_view around);

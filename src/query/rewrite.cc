@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <map>
+#include <ranges>
 #include <span>
 #include <utility>
 
@@ -229,6 +230,12 @@ constexpr std::array kPivotColumn =
                            {"pivot_enum", Shape::Data}});
 constexpr std::array kPivotEntry = std::to_array<Member>(
     {{"values", Shape::Data}, {"star_expr", Shape::Expression}, {"alias", Shape::Data}});
+constexpr std::array kDefinition =
+    std::to_array<Member>({{"aliases", Shape::Data},
+                           {"query", Shape::Statement},
+                           {"materialized", Shape::Data},
+                           {"key_targets", Shape::Expressions},
+                           {"payload_aggregates", Shape::Expressions}});
 constexpr std::array kStatement =
     std::to_array<Member>({{"node", Shape::Node}, {"named_param_map", Shape::Data}});
 
@@ -450,12 +457,6 @@ class Walker {
       if (definition == nullptr || !definition->is_object()) {
         return malformed();
       }
-      static constexpr std::array kDefinition =
-          std::to_array<Member>({{"aliases", Shape::Data},
-                                 {"query", Shape::Statement},
-                                 {"materialized", Shape::Data},
-                                 {"key_targets", Shape::Expressions},
-                                 {"payload_aggregates", Shape::Expressions}});
       const std::string name = text_of(*pair, "key");
       if (is_reserved_name(name)) {
         return fail(ErrorCode::InvalidArgument,
@@ -663,8 +664,8 @@ class Walker {
       }
       written.push_back(to_lower(name.get_string()));
     }
-    for (auto level = shown_.rbegin(); level != shown_.rend(); ++level) {
-      for (const auto& [one, ref] : *level) {
+    for (const auto& level : std::views::reverse(shown_)) {
+      for (const auto& [one, ref] : level) {
         if (const std::size_t length = matches(written, one.parts); length > 0) {
           array shorter{value(one.alias)};
           shorter.insert(shorter.end(), names->begin() + static_cast<std::ptrdiff_t>(length),

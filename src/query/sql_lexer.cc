@@ -27,14 +27,16 @@ char upper(char c) {
   return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
 }
 
+/// Those of three bytes that no range holds.
+constexpr std::array<std::string_view, 5> kSpaces = {"\xE2\x80\xAF", "\xE2\x81\x9F", "\xE2\x81\xA0",
+                                                     "\xE3\x80\x80", "\xEF\xBB\xBF"};
+
 /// The spaces beyond ASCII that DuckDB reads as spaces: no-break ones, those of U+2000 to U+200D,
 /// the ideographic one and the byte order mark.
 std::size_t wide_space(std::string_view rest) {
   if (rest.starts_with("\xC2\xA0")) {
     return 2;
   }
-  static constexpr std::array<std::string_view, 5> kSpaces = {
-      "\xE2\x80\xAF", "\xE2\x81\x9F", "\xE2\x81\xA0", "\xE3\x80\x80", "\xEF\xBB\xBF"};
   if (std::ranges::any_of(kSpaces, [&](std::string_view s) { return rest.starts_with(s); })) {
     return 3;
   }

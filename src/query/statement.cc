@@ -58,9 +58,9 @@ constexpr std::array kRefused = {
     Refusal{"VACUUM", "VACUUM is not available", ""},
     Refusal{"ANALYZE", "ANALYZE is not available: statistics are kept with the files", ""},
     Refusal{"PREPARE", "PREPARE is not available: a request has no session",
-            "Send parameters with the statement: {\"sql\": ..., \"params\": [...]}."},
+            R"(Send parameters with the statement: {"sql": ..., "params": [...]}.)"},
     Refusal{"EXECUTE", "EXECUTE is not available: a request has no session",
-            "Send parameters with the statement: {\"sql\": ..., \"params\": [...]}."},
+            R"(Send parameters with the statement: {"sql": ..., "params": [...]}.)"},
     Refusal{"DEALLOCATE", "DEALLOCATE is not available: a request has no session", ""},
     Refusal{"COMMENT", "COMMENT ON is not supported by this version", ""},
     Refusal{"GRANT", "GRANT is not supported by this version", ""},
@@ -89,6 +89,13 @@ constexpr std::array kRefusedObjects = {
 constexpr std::array<std::string_view, 11> kSelectWords = {
     "SELECT",  "WITH",     "FROM", "VALUES", "TABLE",    "PIVOT",
     "UNPIVOT", "DESCRIBE", "DESC", "SHOW",   "SUMMARIZE"};
+
+constexpr std::array<std::string_view, 5> kConstraints = {"PRIMARY", "UNIQUE", "CHECK", "FOREIGN",
+                                                          "CONSTRAINT"};
+
+constexpr std::array<std::string_view, 13> kAfterType = {
+    "NOT",     "NULL",    "DEFAULT",   "PRIMARY", "UNIQUE",     "CHECK", "REFERENCES",
+    "COMMENT", "COLLATE", "GENERATED", "AS",      "CONSTRAINT", "USING"};
 
 class Parser {
  public:
@@ -493,8 +500,6 @@ class Parser {
   }
 
   Status refuse_table_constraint() const {
-    static constexpr std::array<std::string_view, 5> kConstraints = {"PRIMARY", "UNIQUE", "CHECK",
-                                                                     "FOREIGN", "CONSTRAINT"};
     for (const std::string_view word : kConstraints) {
       // A column may be called so: then a type follows, and none of these words.
       if (peek().is(word) && (peek(1).is_symbol('(') || peek(1).is("KEY") ||
@@ -540,9 +545,6 @@ class Parser {
   /// The tokens of a type, as text: up to a comma, a closing bracket, the end or a word that
   /// continues the column's definition.
   Result<std::string> type(std::string_view column) {
-    static constexpr std::array<std::string_view, 13> kAfterType = {
-        "NOT",     "NULL",    "DEFAULT",   "PRIMARY", "UNIQUE",     "CHECK", "REFERENCES",
-        "COMMENT", "COLLATE", "GENERATED", "AS",      "CONSTRAINT", "USING"};
     std::string text;
     while (true) {
       const Token& token = peek();

@@ -94,6 +94,7 @@ Result<tree::object> tables(const RequestContext& context, Catalog& catalog,
   if (rows.empty() && !wanted.empty()) {
     LH_ASSIGN_OR_RETURN(const auto name_spaces, all_namespaces(context, catalog));
     std::vector<std::string> names;
+    names.reserve(name_spaces.size());
     for (const auto& name_space : name_spaces) {
       names.push_back(catalog::to_string(name_space));
     }
@@ -146,6 +147,7 @@ Result<tree::object> all_tables(const RequestContext& context, Catalog& catalog)
 Result<tree::object> schemata(const RequestContext& context, Catalog& catalog) {
   LH_ASSIGN_OR_RETURN(const auto all, all_namespaces(context, catalog));
   std::vector<tree::array> rows;
+  rows.reserve(all.size());
   for (const auto& name_space : all) {
     rows.push_back(
         {tree::string("lake"), tree::string(catalog::to_string(name_space)), tree::string("lake")});
@@ -156,6 +158,7 @@ Result<tree::object> schemata(const RequestContext& context, Catalog& catalog) {
 Result<tree::object> information_tables(const RequestContext& context, Catalog& catalog) {
   LH_ASSIGN_OR_RETURN(const auto all, catalog.list_all_tables(context));
   std::vector<tree::array> rows;
+  rows.reserve(all.size());
   for (const TableIdentifier& table : all) {
     rows.push_back({tree::string("lake"), tree::string(catalog::to_string(table.name_space)),
                     tree::string(table.name), tree::string("BASE TABLE"), tree::string("YES")});

@@ -207,10 +207,10 @@ class TableSource::Builder {
     }
     for (std::size_t i = 0; i < spec->fields.size() && i < task.file->partition.size(); ++i) {
       const iceberg::PartitionField& field = spec->fields[i];
-      if (field.transform.kind == iceberg::Transform::Kind::Identity &&
-          task.file->partition[i].has_value() &&
+      const std::optional<iceberg::Literal>& value = task.file->partition[i];
+      if (value && field.transform.kind == iceberg::Transform::Kind::Identity &&
           find_by_id(group.schema->columns, field.source_id) == nullptr) {
-        group.partition_values.emplace(field.source_id, *task.file->partition[i]);
+        group.partition_values.emplace(field.source_id, *value);
       }
     }
   }

@@ -95,11 +95,12 @@ object conjunction(std::string_view type, array conditions) {
 
 }  // namespace
 
-object column(std::vector<std::string> names) {
+object column(const std::vector<std::string>& names) {
   object node = of_class("COLUMN_REF", "COLUMN_REF");
   array parts;
-  for (std::string& name : names) {
-    parts.emplace_back(std::move(name));
+  parts.reserve(names.size());
+  for (const std::string& name : names) {
+    parts.emplace_back(name);
   }
   node["column_names"] = std::move(parts);
   return node;
@@ -264,6 +265,7 @@ object values(std::vector<array> rows, const std::vector<std::string>& columns) 
     all.push_back(std::move(row));
   }
   array names;
+  names.reserve(columns.size());
   for (const std::string& name : columns) {
     names.emplace_back(name);
   }

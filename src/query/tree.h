@@ -28,7 +28,7 @@ inline constexpr std::uint64_t kNoLocation = 18446744073709551615U;
 
 // --- Expressions.
 
-object column(std::vector<std::string> names);
+object column(const std::vector<std::string>& names);
 object string(std::string_view text);
 object integer(std::int64_t number);
 object boolean(bool truth);

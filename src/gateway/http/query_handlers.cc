@@ -262,8 +262,8 @@ net::awaitable<Result<Response>> QueryHandlers::run_sql(Request request) {
     sql.fingerprint = sha256_hex("POST /query/sql\n" + json::serialize(body));
   }
   const bool has_timeout = sql.timeout.has_value();
-  auto work = [this, context = request.context, sql = std::move(sql)]() mutable {
-    return service_.run(context, std::move(sql));
+  auto work = [this, context = request.context, sql = std::move(sql)] {
+    return service_.run(context, sql);
   };
   auto answer = co_await run_on(pools_.engine, std::move(work));
   if (!answer) {
@@ -289,8 +289,8 @@ net::awaitable<Result<Response>> QueryHandlers::explain(Request request) {
   LH_ASSIGN_OR_CO_RETURN(const json::value body, co_await request.read_json(kSqlBodyBytesMax));
   LH_ASSIGN_OR_CO_RETURN(SqlRequest sql, decode(body));
   const bool has_timeout = sql.timeout.has_value();
-  auto work = [this, context = request.context, sql = std::move(sql)]() mutable {
-    return service_.explain(context, std::move(sql));
+  auto work = [this, context = request.context, sql = std::move(sql)] {
+    return service_.explain(context, sql);
   };
   auto plan = co_await run_on(pools_.engine, std::move(work));
   if (!plan) {
