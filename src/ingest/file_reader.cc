@@ -119,6 +119,12 @@ Error plain_error(Error error, const std::string& path) {
     text.resize(end);
     text += "...";
   }
+  // DuckDB advises on its own options, which our callers do not have.
+  for (const std::string_view option : {"=", "ignore_errors", "sample_size", "strict_mode"}) {
+    if (error.hint.starts_with("Try ") && error.hint.contains(option)) {
+      error.hint.clear();
+    }
+  }
   error.position_bytes.reset();
   return error;
 }

@@ -229,6 +229,30 @@ Status TableWriter::plan_change(const AppendRequest& request, Job* job) {
   return {};
 }
 
+namespace {
+
+/// The COPY calls the source's columns c0, c1...: its errors are about the table's.
+Error naming_columns(Error error, const AppendRequest& request, const iceberg::Schema& schema) {
+  constexpr std::string_view kMark = "source column c";
+  const std::size_t at = error.message.find(kMark);
+  std::size_t end = at == std::string::npos ? at : at + kMark.size();
+  std::size_t number = 0;
+  for (; end < error.message.size() && error.message[end] >= '0' && error.message[end] <= '9';
+       ++end) {
+    number = number * 10 + static_cast<std::size_t>(error.message[end] - '0');
+  }
+  const std::size_t count = request.columns.empty() ? schema.fields.size() : request.columns.size();
+  if (at == std::string::npos || number >= count) {
+    return error;
+  }
+  const std::string& name =
+      request.columns.empty() ? schema.fields[number].name : request.columns[number];
+  error.message.replace(at, end - at, "column " + name);
+  return error;
+}
+
+}  // namespace
+
 Status TableWriter::write_files(const RequestContext& context, const AppendRequest& request,
                                 Job* job) {
   LH_ASSIGN_OR_RETURN(const storage::ResolvedLocation place,
@@ -240,9 +264,11 @@ Status TableWriter::write_files(const RequestContext& context, const AppendReque
                             .row_group_rows = options_.row_group_rows};
   LH_ASSIGN_OR_RETURN(CopyPlan copy, plan_copy(*job->shape, request.source, job->source_columns,
                                                request.columns, options));
-  LH_ASSIGN_OR_RETURN(const engine::Rows stats,
-                      engine_.query_rows(context, std::move(copy.statement)));
-  LH_ASSIGN_OR_RETURN(job->staged, files_from_stats(*job->shape, stats, copy.partition_fields));
+  const Result<engine::Rows> stats = engine_.query_rows(context, std::move(copy.statement));
+  if (!stats) {
+    return std::unexpected(naming_columns(stats.error(), request, *job->shape->current_schema()));
+  }
+  LH_ASSIGN_OR_RETURN(job->staged, files_from_stats(*job->shape, *stats, copy.partition_fields));
   for (const StagedFile& file : job->staged) {
     job->rows += file.entry.record_count;
     job->bytes += file.entry.file_size_in_bytes;

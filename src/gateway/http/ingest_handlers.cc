@@ -99,6 +99,17 @@ std::string rows_body_of(const IngestResult& result) {
   return json::serialize(body);
 }
 
+/// "[]", with any white space: a batch without rows.
+bool is_empty_array(std::string_view text) {
+  std::string plain;
+  for (const char c : text.substr(0, 1024)) {
+    if (c != ' ' && c != '\t' && c != '\r' && c != '\n') {
+      plain += c;
+    }
+  }
+  return plain == "[]" && text.size() <= 1024;
+}
+
 std::unexpected<Error> wrong_media_type(std::string_view wanted) {
   Error error{.code = ErrorCode::InvalidArgument,
               .message = fmt::format("the body must be {}", wanted),
@@ -426,6 +437,14 @@ Result<Response> IngestHandlers::finish_rows(const RequestContext& context, cons
   LH_ASSIGN_OR_RETURN(std::optional<Response> earlier, receipts.earlier());
   if (earlier) {
     return *std::move(earlier);
+  }
+  if (is_empty_array(upload->head())) {
+    IngestResult nothing;
+    nothing.sequence_number = loaded.metadata->last_sequence_number;
+    nothing.snapshot_id = loaded.metadata->current_snapshot_id;
+    std::string body = rows_body_of(nothing);
+    receipts.keep_after(200, body);
+    return json_text_response(200, std::move(body));
   }
   bool kept = false;
   options.also = [&](metastore::Transaction& transaction, const IngestResult& result) {
