@@ -36,7 +36,7 @@ Result<std::unique_ptr<Catalog>> Catalog::open(storage::Buckets& buckets,
     }
   }
   // What fails now is tried again at the next start: the files are orphans until then.
-  static_cast<void>(catalog->finish_purges(context));
+  [[maybe_unused]] const Status purged = catalog->finish_purges(context);
   return catalog;
 }
 

@@ -200,7 +200,7 @@ class Catalog {
                                    const CommitOptions& options = {});
   /// The same for several tables: all or none. A table may be named once only.
   Result<std::vector<LoadedTable>> commit_transaction(const RequestContext& context,
-                                                      std::vector<TableCommit> commits,
+                                                      const std::vector<TableCommit>& commits,
                                                       const CommitOptions& options = {});
 
   /// The table that a person means by "ns.table" or "table" (in the default namespace): the exact

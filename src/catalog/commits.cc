@@ -178,7 +178,8 @@ Result<Catalog::Prepared> Catalog::prepare(const RequestContext& context,
                     .next_location = {},
                     .dropped_from_log = {}};
   LH_ASSIGN_OR_RETURN(prepared.base, load_if_exists(context, commit.identifier));
-  const TableMetadata* base = prepared.base ? prepared.base->metadata.get() : nullptr;
+  const LoadedTable* const current = prepared.base ? &*prepared.base : nullptr;
+  const TableMetadata* const base = current != nullptr ? current->metadata.get() : nullptr;
   if (asserts_create(commit)) {
     if (base != nullptr) {
       return created_meanwhile(commit.identifier);
@@ -187,13 +188,13 @@ Result<Catalog::Prepared> Catalog::prepare(const RequestContext& context,
     return detail::no_table(commit.identifier);
   }
   LH_RETURN_IF_ERROR(iceberg::check_requirements(commit.requirements, base));
-  if (base != nullptr && commit.updates.empty()) {
-    prepared.next = {.metadata = prepared.base->metadata, .json = prepared.base->metadata_json};
-    prepared.next_location = prepared.base->metadata_location;
+  if (current != nullptr && commit.updates.empty()) {
+    prepared.next = {.metadata = current->metadata, .json = current->metadata_json};
+    prepared.next_location = current->metadata_location;
     return prepared;
   }
   TableMetadata next;
-  if (base == nullptr) {
+  if (current == nullptr) {
     LH_ASSIGN_OR_RETURN(next, create_from(commit));
   } else {
     std::vector<TableUpdate> updates;
@@ -207,11 +208,11 @@ Result<Catalog::Prepared> Catalog::prepare(const RequestContext& context,
     }
     LH_ASSIGN_OR_RETURN(next, iceberg::apply_updates(*base, updates, now_ms()));
     prepared.dropped_from_log =
-        iceberg::append_metadata_log(next, prepared.base->metadata_location, base->last_updated_ms);
+        iceberg::append_metadata_log(next, current->metadata_location, base->last_updated_ms);
   }
   LH_RETURN_IF_ERROR(check_manifest_lists(buckets_, next.location, commit.updates));
   prepared.next_location = MetadataFiles::next_name(
-      next.location, prepared.base ? prepared.base->metadata_location : std::string());
+      next.location, current != nullptr ? current->metadata_location : std::string());
   prepared.next = MetadataFiles::render(std::move(next));
   return prepared;
 }
@@ -298,9 +299,9 @@ void Catalog::finish(const RequestContext& context, const std::vector<Prepared>&
   }
 }
 
-Result<std::vector<LoadedTable>> Catalog::commit_transaction(const RequestContext& context,
-                                                             std::vector<TableCommit> commits,
-                                                             const CommitOptions& options) {
+Result<std::vector<LoadedTable>> Catalog::commit_transaction(
+    const RequestContext& context, const std::vector<TableCommit>& commits,
+    const CommitOptions& options) {
   std::set<TableIdentifier> named;
   for (const TableCommit& commit : commits) {
     LH_RETURN_IF_ERROR(check_identifier(commit.identifier));
@@ -351,7 +352,7 @@ Result<LoadedTable> Catalog::commit_table(const RequestContext& context,
   commits.push_back({.identifier = table,
                      .requirements = std::move(requirements),
                      .updates = std::move(updates)});
-  LH_ASSIGN_OR_RETURN(auto after, commit_transaction(context, std::move(commits), options));
+  LH_ASSIGN_OR_RETURN(auto after, commit_transaction(context, commits, options));
   return std::move(after.front());
 }
 

@@ -35,6 +35,7 @@ std::vector<TableIdentifier> matching(const std::vector<TableIdentifier>& tables
 std::unexpected<Error> ambiguous(std::string_view dataset,
                                  const std::vector<TableIdentifier>& tables) {
   std::vector<std::string> names;
+  names.reserve(tables.size());
   for (const TableIdentifier& table : tables) {
     names.push_back(fmt::format("'{}'", to_string(table)));
   }
@@ -83,6 +84,7 @@ Result<TableIdentifier> Catalog::resolve_dataset(const RequestContext& context,
     }
   }
   std::vector<std::string> names;
+  names.reserve(tables.size());
   for (const TableIdentifier& table : tables) {
     names.push_back(in_default_namespace(table) && !dataset.contains('.') ? table.name
                                                                           : to_string(table));

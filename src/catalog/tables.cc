@@ -11,7 +11,6 @@
 namespace lakehouse::catalog {
 namespace {
 
-using metastore::integer;
 using metastore::text;
 using metastore::Transaction;
 
@@ -73,10 +72,10 @@ void Catalog::remove_made_table(const std::string& location,
                                 const std::string& metadata_file) const {
   const RequestContext context;  // Cleaning up outlives the request that failed.
   if (!metadata_file.empty()) {
-    static_cast<void>(buckets_.remove(context, metadata_file));
+    [[maybe_unused]] const Status removed = buckets_.remove(context, metadata_file);
   }
   if (const auto at = buckets_.resolve(location)) {
-    static_cast<void>(at->store->remove_empty_folders(context, at->key));
+    [[maybe_unused]] const Status removed = at->store->remove_empty_folders(context, at->key);
   }
 }
 
@@ -88,14 +87,14 @@ Result<LoadedTable> Catalog::create_table(const RequestContext& context, CreateT
   LH_ASSIGN_OR_RETURN(const std::string location, new_location(table, uuid, request.bucket));
   LH_RETURN_IF_ERROR(metastore_.read(
       context, [&](Transaction& transaction) { return check_new_name(transaction, table); }));
-  iceberg::NewTable parts{.schema = std::move(request.schema),
-                          .spec = std::move(request.spec).value_or(iceberg::PartitionSpec{}),
-                          .order = std::move(request.order).value_or(iceberg::SortOrder{}),
-                          .location = location,
-                          .properties = std::move(request.properties),
-                          .format_version = request.format_version,
-                          .uuid = uuid,
-                          .now_ms = now_ms()};
+  const iceberg::NewTable parts{.schema = std::move(request.schema),
+                                .spec = std::move(request.spec).value_or(iceberg::PartitionSpec{}),
+                                .order = std::move(request.order).value_or(iceberg::SortOrder{}),
+                                .location = location,
+                                .properties = std::move(request.properties),
+                                .format_version = request.format_version,
+                                .uuid = uuid,
+                                .now_ms = now_ms()};
   LH_ASSIGN_OR_RETURN(iceberg::TableMetadata metadata, iceberg::new_table_metadata(parts));
   LH_RETURN_IF_ERROR(make_table_folders(context, location));
   const MetadataFiles::Content content = MetadataFiles::render(std::move(metadata));
@@ -163,7 +162,7 @@ Status Catalog::drop_table(const RequestContext& context, const TableIdentifier&
   }));
   if (purge) {
     // The table is gone by now: what fails here is done at the next start, and no one's failure.
-    static_cast<void>(finish_purges(context));
+    [[maybe_unused]] const Status purged = finish_purges(context);
   }
   return {};
 }

@@ -424,8 +424,7 @@ Status LocalObjectStore::adopt_file(const RequestContext& context, const std::st
     LH_RETURN_IF_ERROR(writer->write(std::span(buffer).first(got)));
     offset += got;
   }
-  LH_ASSIGN_OR_RETURN(const ETag etag, writer->commit(context, {}));
-  static_cast<void>(etag);
+  LH_RETURN_IF_ERROR(writer->commit(context, {}));
   ::unlink(path.c_str());  // If it stays, it is the caller's scratch, and swept as such.
   return {};
 }

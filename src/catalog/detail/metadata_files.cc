@@ -77,7 +77,7 @@ void Catalog::MetadataFiles::remember(const std::string& location, const Content
 }
 
 void Catalog::MetadataFiles::remove(const RequestContext& context, const std::string& location) {
-  static_cast<void>(buckets_.remove(context, location));
+  [[maybe_unused]] const Status removed = buckets_.remove(context, location);
 }
 
 Catalog::MetadataFiles::Content Catalog::MetadataFiles::render(iceberg::TableMetadata metadata) {

@@ -112,7 +112,7 @@ Result<Response> IcebergHandlers::once(const Call& call, const Write& write) {
   receipt.status = answer ? write.status : rendered.status;
   receipt.body = body_receipt(std::get<std::string>(answer ? answer->body : rendered.body));
   // If it cannot be kept, the request is merely done again.
-  static_cast<void>(catalog_.store_receipt(call.context(), receipt));
+  [[maybe_unused]] const Status kept = catalog_.store_receipt(call.context(), receipt);
   return answer;
 }
 

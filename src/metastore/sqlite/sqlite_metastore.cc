@@ -43,7 +43,7 @@ class Scope {
     connection_.release();
     if (open_) {
       // Fails if SQLite has rolled back by itself, which is as good.
-      static_cast<void>(connection_.execute("ROLLBACK", {}));
+      [[maybe_unused]] const auto rolled_back = connection_.execute("ROLLBACK", {});
     }
   }
   Scope(const Scope&) = delete;

@@ -84,7 +84,7 @@ class Lister {
   Status walk(const std::string& folder) {  // NOLINT(misc-no-recursion): as deep as keys are long.
     LH_RETURN_IF_ERROR(context_.check());
     const std::string path = folder.empty() ? folder : folder.substr(0, folder.size() - 1);
-    UniqueFd opened = open_beneath(root_, path, O_RDONLY | O_DIRECTORY);
+    const UniqueFd opened = open_beneath(root_, path, O_RDONLY | O_DIRECTORY);
     if (!opened) {
       return {};  // It went meanwhile, or never was a folder: it holds no keys.
     }
