@@ -21,8 +21,6 @@ namespace {
 
 namespace json = boost::json;
 
-constexpr std::size_t kParsedBytesMax = std::size_t{64} << 10U;
-
 template <class... Fs>
 struct Overloaded : Fs... {
   using Fs::operator()...;
@@ -297,18 +295,23 @@ Result<std::shared_ptr<const QueryService::Parsed>> QueryService::parse(
     }
     LH_RETURN_IF_ERROR(keep_column_names(context, engine_, parsed->tree));
   }
-  if (sql.size() <= kParsedBytesMax) {
-    const std::lock_guard lock(parsed_mutex_);
-    if (!parsed_by_text_.contains(sql)) {
-      parsed_.emplace_front(sql, parsed);
-      parsed_by_text_.emplace(parsed_.front().first, parsed_.begin());
-    }
-    if (parsed_.size() > options_.parsed_max) {
-      parsed_by_text_.erase(parsed_.back().first);
-      parsed_.pop_back();
-    }
-  }
+  keep(sql, parsed);
   return parsed;
+}
+
+void QueryService::keep(const std::string& sql, const std::shared_ptr<const Parsed>& parsed) {
+  const std::lock_guard lock(parsed_mutex_);
+  if (sql.size() > options_.parsed_bytes_max / 16 || parsed_by_text_.contains(sql)) {
+    return;
+  }
+  parsed_.emplace_front(sql, parsed);
+  parsed_by_text_.emplace(parsed_.front().first, parsed_.begin());
+  parsed_bytes_ += sql.size();
+  while (parsed_.size() > options_.parsed_max || parsed_bytes_ > options_.parsed_bytes_max) {
+    parsed_bytes_ -= parsed_.back().first.size();
+    parsed_by_text_.erase(parsed_.back().first);
+    parsed_.pop_back();
+  }
 }
 
 Result<QueryService::Plan> QueryService::plan(const RequestContext& context,

@@ -74,6 +74,8 @@ class QueryService {
     std::uint64_t row_limit = 0;  ///< 0: none.
     std::size_t sql_bytes_max = std::size_t{1} << 20U;
     std::size_t parsed_max = 512;  ///< Statements whose trees are kept.
+    /// Of their texts; a tree takes some thirty times as much.
+    std::size_t parsed_bytes_max = std::size_t{1} << 20U;
   };
 
   QueryService(catalog::Catalog& catalog, engine::Engine& engine, TableSource& source,
@@ -112,6 +114,7 @@ class QueryService {
 
   Result<std::shared_ptr<const Parsed>> parse(const RequestContext& context,
                                               const std::string& sql);
+  void keep(const std::string& sql, const std::shared_ptr<const Parsed>& parsed);
   Result<Plan> plan(const RequestContext& context, std::shared_ptr<const Parsed> parsed,
                     const SqlRequest& request);
   Result<QueryAnswer> run_active(const std::shared_ptr<Active>& active, const SqlRequest& request);
@@ -154,6 +157,7 @@ class QueryService {
   using ParsedEntry = std::pair<std::string, std::shared_ptr<const Parsed>>;
   std::mutex parsed_mutex_;
   std::list<ParsedEntry> parsed_;  ///< The last used first.
+  std::size_t parsed_bytes_ = 0;
   std::unordered_map<std::string_view, std::list<ParsedEntry>::iterator> parsed_by_text_;
 
   /// Shared with the streams that are out: one may end after the service's caller forgot it.
