@@ -24,7 +24,7 @@ std::string unquoted(std::string_view name) {
   }
   std::string out;
   for (std::size_t i = 1; i + 1 < name.size(); ++i) {
-    i += name[i] == '"' ? 1 : 0;
+    i += name[i] == '"' ? 1U : 0U;
     out += name[i];
   }
   return out;

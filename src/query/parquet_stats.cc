@@ -88,7 +88,7 @@ std::vector<std::string> split_path(std::string_view path) {
       if (path[at] == '"' && (at + 1 == path.size() || path[at + 1] != '"')) {
         break;
       }
-      at += path[at] == '"' ? 1 : 0;
+      at += path[at] == '"' ? 1U : 0U;
       name += path[at];
     }
     names.push_back(std::move(name));
