@@ -11,7 +11,7 @@
 #include <variant>
 
 #include <fmt/format.h>
-#define TOML_EXCEPTIONS 0
+#define TOML_EXCEPTIONS 0  // NOLINT(readability-identifier-naming): theirs.
 #include <toml++/toml.h>
 
 #include "base/text.h"
@@ -40,8 +40,8 @@ struct Setting {
 #define LH_FIELD(type, path) AnyField(Field<type>(+[](Config& c) -> type& { return c.path; }))
 
 // The one source of what can be set. Defaults stand in Config.
-const std::vector<Setting>& table() {
-  static const std::vector<Setting> settings = {
+std::vector<Setting> server_settings() {
+  return {
       {"server.listen", LH_FIELD(Text, server.listen),
        "Where the HTTP door listens, as HOST:PORT; port 0 takes a free one. Anything but a "
        "loopback "
@@ -96,6 +96,11 @@ const std::vector<Setting>& table() {
        1024},
       {"server.queue_max", LH_FIELD(std::int64_t, server.queue_max),
        "Requests that may wait for a thread of one kind; more are answered 429.", 1, 1'000'000},
+  };
+}
+
+std::vector<Setting> other_settings() {
+  return {
       {"metastore.url", LH_FIELD(Text, metastore.url),
        "Where pointers and small records are kept: `sqlite` (metastore.db in `server.data`) or "
        "`sqlite:PATH`."},
@@ -110,6 +115,14 @@ const std::vector<Setting>& table() {
       {"query.row_limit", LH_FIELD(std::int64_t, query.row_limit),
        "The most rows that one answer holds; it says `truncated` when that cut it. 0: no limit."},
   };
+}
+
+const std::vector<Setting>& table() {
+  static const std::vector<Setting> settings = [] {
+    std::vector<Setting> all = server_settings();
+    std::ranges::move(other_settings(), std::back_inserter(all));
+    return all;
+  }();
   return settings;
 }
 

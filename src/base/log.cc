@@ -109,7 +109,7 @@ Result<LogFormat> log_format_from(std::string_view name) {
   return fail(ErrorCode::InvalidArgument, fmt::format("there is no log format '{}'", name));
 }
 
-Log::Log(const Options& options) : options_(options) {
+Log::Log(Options options) : options_(std::move(options)) {
   spdlog::sink_ptr sink;
   if (options_.file.empty()) {
     sink = std::make_shared<spdlog::sinks::stderr_sink_mt>();

@@ -12,7 +12,7 @@
 #include "base/request_context.h"
 
 namespace spdlog {
-class logger;
+class logger;  // NOLINT(readability-identifier-naming): theirs.
 }
 
 namespace lakehouse {
@@ -40,7 +40,7 @@ class Log {
     /// A file to append to instead of standard error; for tests.
     std::string file;
   };
-  explicit Log(const Options& options);
+  explicit Log(Options options);
   ~Log();
   Log(const Log&) = delete;
   Log& operator=(const Log&) = delete;

@@ -40,15 +40,13 @@ std::unexpected<Error> misdirected(std::string_view host) {
 }  // namespace
 
 std::string_view host_without_port(std::string_view host) {
-  std::size_t end = host.size();
-  if (host.starts_with('[')) {
-    end = host.find(']');
-    if (end == std::string_view::npos) {
+  const bool is_v6 = host.starts_with('[');
+  std::size_t end = std::min(host.find(is_v6 ? ']' : ':'), host.size());
+  if (is_v6) {
+    if (end == host.size()) {
       return {};
     }
     ++end;
-  } else {
-    end = std::min(host.find(':'), host.size());
   }
   const std::string_view port = host.substr(end);
   if (!port.empty() && (port.front() != ':' ||

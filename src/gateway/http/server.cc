@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <thread>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -41,12 +42,12 @@ Result<std::unique_ptr<net::ssl::context>> make_tls(const ServerOptions& options
   SSL_CTX_set_min_proto_version(context->native_handle(), TLS1_2_VERSION);
   SSL_CTX_set_options(context->native_handle(), SSL_OP_NO_RENEGOTIATION);
   error_code error;
-  context->use_certificate_chain_file(options.tls_cert, error);
+  std::ignore = context->use_certificate_chain_file(options.tls_cert, error);
   if (error) {
     return fail(ErrorCode::InvalidArgument, fmt::format("the certificate {} cannot be used: {}",
                                                         options.tls_cert, error.message()));
   }
-  context->use_private_key_file(options.tls_key, net::ssl::context::pem, error);
+  std::ignore = context->use_private_key_file(options.tls_key, net::ssl::context::pem, error);
   if (error) {
     return fail(ErrorCode::InvalidArgument,
                 fmt::format("the key {} cannot be used: {}", options.tls_key, error.message()));
@@ -86,15 +87,15 @@ class HttpServer::Impl {
     LH_ASSIGN_OR_RETURN(tls_, make_tls(options_));
     LH_ASSIGN_OR_RETURN(const tcp::endpoint endpoint, resolve(loop_, options_.host, options_.port));
     error_code error;
-    acceptor_.open(endpoint.protocol(), error);
+    std::ignore = acceptor_.open(endpoint.protocol(), error);
     if (!error) {
-      acceptor_.set_option(net::socket_base::reuse_address(true), error);
+      std::ignore = acceptor_.set_option(net::socket_base::reuse_address(true), error);
     }
     if (!error) {
-      acceptor_.bind(endpoint, error);
+      std::ignore = acceptor_.bind(endpoint, error);
     }
     if (!error) {
-      acceptor_.listen(1024, error);
+      std::ignore = acceptor_.listen(1024, error);
     }
     if (error) {
       return fail(
@@ -120,7 +121,7 @@ class HttpServer::Impl {
     draining_ = true;
     net::post(strand_, [this] {
       error_code ignored;
-      acceptor_.close(ignored);
+      std::ignore = acceptor_.close(ignored);
     });
     sessions_.for_each([](SessionHandle& session) { session.drain(); });
     if (!sessions_.wait_empty(grace)) {
