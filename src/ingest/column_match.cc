@@ -82,6 +82,11 @@ Fit fit(const Type& from, const Type& to, bool inferred) {
   return fit_number(from, to);
 }
 
+/// The file's name of a column, where the table's is another.
+std::optional<std::string> doc_of(const std::string& original, const std::string& normalised) {
+  return original.empty() || original == normalised ? std::nullopt : std::optional(original);
+}
+
 /// The table's column that a file's column means.
 const NestedField* find_target(const iceberg::Schema& schema, const std::string& original,
                                const std::string& normalised) {
@@ -162,14 +167,14 @@ class Matcher {
  private:
   void add_new(const FileColumn& column, const std::string& normalised) {
     if (!options_.may_add) {
-      differences_.add(column.name, "", column.type, "is no column of the table");
+      differences_.add(column.name.empty() ? normalised : column.name, "", column.type,
+                       "is no column of the table");
       return;
     }
-    query::ColumnDefinition definition{
-        .name = normalised,
-        .type = column.type,
-        .required = false,
-        .doc = normalised == column.name ? std::nullopt : std::optional(column.name)};
+    query::ColumnDefinition definition{.name = normalised,
+                                       .type = column.type,
+                                       .required = false,
+                                       .doc = doc_of(column.name, normalised)};
     match_.table_columns.push_back(normalised);
     match_.wanted.emplace_back();
     match_.evolve.emplace_back(
@@ -242,11 +247,10 @@ std::vector<query::ColumnDefinition> definitions_of(const std::vector<FileColumn
   const std::vector<std::string> names = normalised(columns);
   std::vector<query::ColumnDefinition> definitions;
   for (std::size_t i = 0; i < columns.size(); ++i) {
-    definitions.push_back(
-        {.name = names[i],
-         .type = columns[i].type,
-         .required = false,
-         .doc = names[i] == columns[i].name ? std::nullopt : std::optional(columns[i].name)});
+    definitions.push_back({.name = names[i],
+                           .type = columns[i].type,
+                           .required = false,
+                           .doc = doc_of(columns[i].name, names[i])});
   }
   return definitions;
 }

@@ -243,7 +243,13 @@ void CsvReader::take_own_names() {
   for (std::int64_t skip = dialect_.skip_lines; skip > 0 && !text.empty(); --skip) {
     text.remove_prefix(std::min(text.find('\n'), text.size() - 1) + 1);
   }
-  const bool plain = dialect_.header && dialect_.comment.empty() && !dialect_.delimiter.empty();
+  if (!dialect_.header) {
+    for (FileColumn& column : columns_) {
+      column.name.clear();
+    }
+    return;
+  }
+  const bool plain = dialect_.comment.empty() && !dialect_.delimiter.empty();
   if (!plain) {
     return;
   }
@@ -252,8 +258,8 @@ void CsvReader::take_own_names() {
     return;
   }
   for (std::size_t i = 0; i < names.size(); ++i) {
-    // An empty one keeps the name that it was given.
-    if (to_lower(unique_names_[i]).starts_with(to_lower(names[i])) && !names[i].empty()) {
+    // An empty one is named by its place later.
+    if (to_lower(unique_names_[i]).starts_with(to_lower(names[i]))) {
       columns_[i].name = std::move(names[i]);
     }
   }

@@ -137,7 +137,12 @@ TEST_F(IngestServiceTest, OddFilesBehave) {
   EXPECT_EQ(ingest("a\n1\n2\n", "odd.one_column")->rows, 2);
   EXPECT_EQ(text("SELECT sum(a) FROM odd.one_column"), "[[3]]");
   ASSERT_THAT(ingest("a,A,a,\n1,2,3,4\n", "odd.twice"), IsOk());
-  EXPECT_EQ(text("SELECT count(*) FROM odd.twice"), "[[1]]");
+  EXPECT_EQ(text("SELECT a, a_2, a_3, column_4 FROM odd.twice"), "[[1,2,3,4]]");
+  IngestOptions bare = options("odd.bare");
+  bare.reader.header = false;
+  ASSERT_THAT(ingest("1,x\n2,y\n", bare), IsOk());
+  ASSERT_THAT(ingest("3,z\n", bare), IsOk());
+  EXPECT_EQ(text("SELECT sum(column_1), max(column_2) FROM odd.bare"), R"([[6,"z"]])");
   ASSERT_THAT(ingest("select,order,from\n1,2,3\n", "odd.reserved"), IsOk());
   EXPECT_EQ(text("SELECT \"select\" + \"order\" FROM odd.reserved"), "[[3]]");
   ASSERT_THAT(ingest("zip,n\n01234,1\n00001,2\n", "odd.zeros"), IsOk());
