@@ -15,10 +15,12 @@ namespace json = boost::json;
 /// DECIMAL has more digits than a double.
 class Handler {
  public:
+  // NOLINTBEGIN(readability-identifier-naming): Boost.JSON asks for these names.
   constexpr static std::size_t max_object_size = SIZE_MAX;
   constexpr static std::size_t max_array_size = SIZE_MAX;
   constexpr static std::size_t max_key_size = SIZE_MAX;
   constexpr static std::size_t max_string_size = SIZE_MAX;
+  // NOLINTEND(readability-identifier-naming)
   using Code = json::error_code;
 
   bool on_document_begin(Code&) { return true; }

@@ -153,14 +153,14 @@ std::string with_thousands(std::uint64_t number) {
 }
 
 std::string human_bytes(double bytes) {
-  constexpr std::array<std::string_view, 5> kUnits = {"B", "kB", "MB", "GB", "TB"};
+  constexpr std::array<std::string_view, 5> units = {"B", "kB", "MB", "GB", "TB"};
   std::size_t unit = 0;
-  while (bytes >= 999.5 && unit + 1 < kUnits.size()) {
+  while (bytes >= 999.5 && unit + 1 < units.size()) {
     bytes /= 1000;
     ++unit;
   }
-  return unit == 0 || bytes >= 100 ? fmt::format("{:.0f} {}", bytes, kUnits[unit])
-                                   : fmt::format("{:.1f} {}", bytes, kUnits[unit]);
+  return unit == 0 || bytes >= 100 ? fmt::format("{:.0f} {}", bytes, units[unit])
+                                   : fmt::format("{:.1f} {}", bytes, units[unit]);
 }
 
 std::string human_seconds(double seconds) {

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstdio>
 #include <filesystem>
+#include <system_error>
 
 #include <boost/json/array.hpp>
 #include <fmt/format.h>
@@ -85,7 +86,8 @@ int ingest_file(HttpClient& client, const IngestOptions& options, const std::str
     return kExitFailed;
   }
   if (file != "-" && ::access(file.c_str(), R_OK) != 0) {
-    fmt::print(stderr, "error: the file '{}' cannot be read: {}\n", file, std::strerror(errno));
+    fmt::print(stderr, "error: the file '{}' cannot be read: {}\n", file,
+               std::generic_category().message(errno));
     return kExitFailed;
   }
   const auto started = std::chrono::steady_clock::now();
@@ -169,7 +171,7 @@ std::string describe_ingest(const std::string& file, const json::object& answer,
 }
 
 int run_ingest(const IngestOptions& options) {
-  InterruptGuard interrupt;
+  const InterruptGuard interrupt;
   const Result<std::unique_ptr<HttpClient>> client =
       HttpClient::open(options.server, InterruptGuard::flag());
   if (!client) {
@@ -192,7 +194,7 @@ int run_ingest(const IngestOptions& options) {
   if (worst != kExitOk && options.files.size() > 1) {
     fmt::print(stderr, "({} of {} files were loaded)\n", loaded, options.files.size());
   }
-  return worst == kExitFailed && loaded > 0 ? static_cast<int>(kExitPartly) : worst;
+  return worst == kExitFailed && loaded > 0 ? kExitPartly : worst;
 }
 
 }  // namespace lakehouse::cli

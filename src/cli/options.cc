@@ -232,10 +232,10 @@ Parsed parse_arguments(std::vector<std::string> arguments) {
             .exit_code = kExitOk};
   }
   if (!arguments.empty() && !arguments.front().starts_with('-')) {
-    static const std::vector<std::string> kCommands = {"serve",    "ingest", "sql",
-                                                       "datasets", "config", "version"};
-    if (std::ranges::find(kCommands, arguments.front()) == kCommands.end()) {
-      const std::string hint = did_you_mean(arguments.front(), kCommands);
+    static const std::vector<std::string> commands = {"serve",    "ingest", "sql",
+                                                      "datasets", "config", "version"};
+    if (std::ranges::find(commands, arguments.front()) == commands.end()) {
+      const std::string hint = did_you_mean(arguments.front(), commands);
       return usage_error(fmt::format("there is no command '{}'\nhint: {}", arguments.front(),
                                      hint.empty() ? "lakehouse --help lists them." : hint));
     }

@@ -9,15 +9,14 @@
 
 namespace lakehouse::cli {
 
-/// What the process ends with; docs/cli.md says the same.
-enum ExitCode : int {
-  kExitOk = 0,
-  kExitFailed = 1,       ///< The server answered with a failure, or a local file could not be used.
-  kExitUsage = 2,        ///< The command line makes no sense.
-  kExitUnreachable = 3,  ///< No server there, or the connection broke.
-  kExitPartly = 4,       ///< Some of several files or statements were done.
-  kExitInterrupted = 130,
-};
+// What the process ends with; docs/cli.md says the same.
+constexpr int kExitOk = 0;
+/// The server answered with a failure, or a local file could not be used.
+constexpr int kExitFailed = 1;
+constexpr int kExitUsage = 2;        ///< The command line makes no sense.
+constexpr int kExitUnreachable = 3;  ///< No server there, or the connection broke.
+constexpr int kExitPartly = 4;       ///< Some of several files or statements were done.
+constexpr int kExitInterrupted = 130;
 
 struct ServeOptions {
   std::string config;  ///< Empty: ./lakehouse.toml if there is one.

@@ -26,8 +26,8 @@ class UploadProgress {
   std::string name_;
   std::size_t width_;
   Clock::time_point started_ = Clock::now();
-  Clock::time_point sent_all_{};
-  Clock::time_point drawn_{};
+  Clock::time_point sent_all_;
+  Clock::time_point drawn_;
   bool visible_ = false;
 };
 

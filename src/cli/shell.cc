@@ -10,6 +10,7 @@
 #include <fstream>
 #include <map>
 #include <set>
+#include <system_error>
 
 #include <editline/readline.h>
 #include <fmt/format.h>
@@ -296,13 +297,13 @@ class Shell {
 
   void run_command(const ShellCommand& command) {
     using Action = void (Shell::*)(const std::string&);
-    static const std::map<std::string, Action, std::less<>> kActions = {
+    static const std::map<std::string, Action, std::less<>> actions = {
         {"tables", &Shell::tables}, {"schema", &Shell::schema}, {"format", &Shell::format},
         {"limit", &Shell::limit},   {"timer", &Shell::timer},   {"read", &Shell::read},
         {"help", &Shell::help},     {"quit", &Shell::quit},     {"exit", &Shell::quit},
         {"flip", &Shell::flip}};
-    const auto found = kActions.find(command.name);
-    if (found == kActions.end()) {
+    const auto found = actions.find(command.name);
+    if (found == actions.end()) {
       fmt::print(stderr, "error: there is no command .{}\nhint: .help lists them.\n", command.name);
       return;
     }
@@ -354,7 +355,8 @@ class Shell {
   void read(const std::string& path) {
     std::ifstream file(path, std::ios::binary);
     if (!file) {
-      fmt::print(stderr, "error: cannot read '{}': {}\n", path, std::strerror(errno));
+      fmt::print(stderr, "error: cannot read '{}': {}\n", path,
+                 std::generic_category().message(errno));
       return;
     }
     SplitText split = split_statements(std::string(std::istreambuf_iterator<char>(file), {}));
@@ -390,10 +392,10 @@ std::optional<ShellCommand> parse_shell_command(std::string_view line) {
                          std::isalpha(static_cast<unsigned char>(command.name.front())) != 0;
     return is_word ? std::optional(command) : std::nullopt;
   }
-  static const std::map<std::string, std::string, std::less<>> kBackslash = {
+  static const std::map<std::string, std::string, std::less<>> names_of_backslash = {
       {"d", "schema"},     {"dt", "tables"}, {"q", "quit"}, {"?", "help"},
       {"timing", "timer"}, {"x", "flip"},    {"i", "read"}};
-  if (const auto found = kBackslash.find(command.name); found != kBackslash.end()) {
+  if (const auto found = names_of_backslash.find(command.name); found != names_of_backslash.end()) {
     command.name = found->second;
   }
   return command;

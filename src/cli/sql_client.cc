@@ -4,11 +4,11 @@
 #include <cctype>
 #include <cerrno>
 #include <cstdio>
-#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <iterator>
+#include <system_error>
 
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
@@ -50,7 +50,7 @@ HttpRequest sql_request(std::string body, const char* accept) {
 }
 
 int report_file(const std::string& path, std::string_view doing) {
-  fmt::print(stderr, "error: {} '{}': {}\n", doing, path, std::strerror(errno));
+  fmt::print(stderr, "error: {} '{}': {}\n", doing, path, std::generic_category().message(errno));
   return kExitFailed;
 }
 
@@ -119,7 +119,7 @@ int SqlClient::finish(const Result<HttpResponse>& response, const std::string& s
   if (!response) {
     return report_no_answer(response.error());
   }
-  return response->ok() ? static_cast<int>(kExitOk) : report(problem_of(*response), statement);
+  return response->ok() ? kExitOk : report(problem_of(*response), statement);
 }
 
 int SqlClient::run_table(const std::string& statement) {
@@ -171,7 +171,7 @@ int SqlClient::run_stream(const std::string& statement, const char* media_type) 
     std::fflush(stdout);
   }
   const int code = finish(response, statement);
-  return code == kExitOk && !flushed ? static_cast<int>(kExitFailed) : code;
+  return code == kExitOk && !flushed ? kExitFailed : code;
 }
 
 int SqlClient::write_file(const std::string& statement, const char* media_type,
@@ -246,7 +246,7 @@ Result<std::string> read_text(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   if (!file) {
     return fail(ErrorCode::NotFound,
-                fmt::format("cannot read '{}': {}", path, std::strerror(errno)));
+                fmt::format("cannot read '{}': {}", path, std::generic_category().message(errno)));
   }
   return std::string(std::istreambuf_iterator<char>(file), {});
 }
@@ -273,7 +273,7 @@ int run_text(SqlClient& client, const SqlOptions& options, const std::string& te
       if (split.statements.size() > 1) {
         fmt::print(stderr, "({} of {} statements were run before)\n", at, split.statements.size());
       }
-      return at > 0 && code == kExitFailed ? static_cast<int>(kExitPartly) : code;
+      return at > 0 && code == kExitFailed ? kExitPartly : code;
     }
   }
   return kExitOk;
