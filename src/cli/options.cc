@@ -91,6 +91,7 @@ void add_sql(CLI::App& app, Targets& targets) {
   command->add_option("-f,--file", sql.file, "Run the statements of a file; - is standard input")
       ->type_name("FILE");
   std::vector<std::string> names;
+  names.reserve(kFormats.size());
   for (const auto& [name, format] : kFormats) {
     names.emplace_back(name);
   }
@@ -166,7 +167,7 @@ Parsed finish_sql(Targets& targets) {
     return usage_error("give a statement or --file, not both");
   }
   if (!targets.format.empty()) {
-    sql.format = *output_format_from(targets.format);
+    sql.format = output_format_from(targets.format).value_or(OutputFormat::Table);
     sql.format_given = true;
   }
   const bool binary = sql.format == OutputFormat::Parquet;
@@ -262,7 +263,7 @@ Parsed parse_arguments(std::vector<std::string> arguments) {
             .exit_code = code == 0 ? kExitOk : kExitUsage};
   }
   if (targets.server.empty()) {
-    const char* variable = std::getenv("LAKEHOUSE_SERVER");
+    const char* variable = std::getenv("LAKEHOUSE_SERVER");  // NOLINT(concurrency-mt-unsafe)
     targets.server = variable != nullptr && *variable != '\0' ? variable : "http://127.0.0.1:3100";
   }
   return finish(app, targets);

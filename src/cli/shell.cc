@@ -62,6 +62,7 @@ std::string trimmed(std::string_view text) {
   return std::string(text.substr(first, text.find_last_not_of(" \t\r\n;") + 1 - first));
 }
 
+// NOLINTBEGIN(concurrency-mt-unsafe): one thread, and nobody sets variables.
 std::filesystem::path history_file() {
   if (const char* given = std::getenv("LAKEHOUSE_HISTORY")) {
     return given;
@@ -74,6 +75,7 @@ std::filesystem::path history_file() {
   return home == nullptr ? std::filesystem::path()
                          : std::filesystem::path(home) / ".local/state/lakehouse/history";
 }
+// NOLINTEND(concurrency-mt-unsafe)
 
 /// The names of tables and of the columns of those that the statement names, fetched when Tab is
 /// first pressed.
@@ -167,12 +169,12 @@ char** complete(const char* text, int, int) {
 class LineEditor {
  public:
   LineEditor() {
-    static char name[] = "lakehouse";
-    static char breaks[] = " \t\n,;()[]{}=<>+-*/%|.'\"";
-    rl_readline_name = name;
+    static std::string name = "lakehouse";  // libedit takes what it may write to.
+    static std::string breaks = " \t\n,;()[]{}=<>+-*/%|.'\"";
+    rl_readline_name = name.c_str();
     rl_initialize();
-    rl_completer_word_break_characters = breaks;
-    rl_basic_word_break_characters = breaks;
+    rl_completer_word_break_characters = breaks.data();
+    rl_basic_word_break_characters = breaks.data();
     rl_attempted_completion_function = &complete;
     rl_catch_signals = 0;
     using_history();
@@ -241,7 +243,7 @@ class Shell {
       fmt::print("lakehouse {} at {}. Statements end with ;  .help tells more.\n",
                  LAKEHOUSE_VERSION, server_url);
     }
-    LineEditor editor;
+    const LineEditor editor;
     completion_state().names = &names_;
     completion_state().statement = &pending_;
     while (!done_) {

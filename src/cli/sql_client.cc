@@ -35,7 +35,7 @@ constexpr const char* kArrow = "application/vnd.apache.arrow.stream";
 
 json::value parameter(const std::string& text) {
   boost::json::error_code code;
-  json::value value = json::parse(text, code);
+  const json::value value = json::parse(text, code);
   const bool scalar = !code && (value.is_number() || value.is_bool() || value.is_null());
   return scalar ? value : json::value(text);
 }
