@@ -208,7 +208,7 @@ class Matcher {
   }
 
   /// Fields that a struct of the table lacks.
-  void add_nested(std::vector<std::string> path, const Type& from, const Type& to) {
+  void add_nested(const std::vector<std::string>& path, const Type& from, const Type& to) {
     for (const NestedField& field : from.fields) {
       const NestedField* known = query::find_column(to.fields, field.name);
       if (known == nullptr) {
@@ -221,7 +221,7 @@ class Matcher {
       } else if (known->type->kind == TypeKind::Struct && field.type->kind == TypeKind::Struct) {
         std::vector<std::string> deeper = path;
         deeper.push_back(known->name);
-        add_nested(std::move(deeper), *field.type, *known->type);
+        add_nested(deeper, *field.type, *known->type);
       }
     }
   }

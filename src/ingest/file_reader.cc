@@ -110,9 +110,9 @@ Error plain_error(Error error, const std::string& path) {
   if (text.starts_with("CSV Error on Line")) {
     text = "a line cannot be read: it is too long, or a quote in it is never closed (" + text + ")";
   }
-  constexpr std::size_t kMessageBytesMax = 600;
-  if (text.size() > kMessageBytesMax) {
-    std::size_t end = kMessageBytesMax;
+  constexpr std::size_t message_bytes_max = 600;
+  if (text.size() > message_bytes_max) {
+    std::size_t end = message_bytes_max;
     while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0U) == 0x80U) {
       --end;
     }

@@ -138,9 +138,7 @@ Result<IngestResult> IngestService::ingest(const RequestContext& context, const 
     }
     LH_ASSIGN_OR_RETURN(const bool again, adapt(context, done.error(), &job));
     if (!again) {
-      if (!job.bad_rows_object.empty() && done.error().code != ErrorCode::CommitStateUnknown) {
-        static_cast<void>(buckets_.remove(context, job.bad_rows_object));
-      }
+      // Bad rows that were kept aside stay: an earlier ingest of the file may be what keeps them.
       return std::unexpected(plain_error(std::move(done).error(), upload.path()));
     }
   }

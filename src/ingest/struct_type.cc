@@ -33,11 +33,11 @@ std::string unquoted(std::string_view name) {
 }  // namespace
 
 std::vector<std::pair<std::string, std::string>> struct_fields(std::string_view type) {
-  constexpr std::string_view kStart = "STRUCT(";
-  if (!type.starts_with(kStart) || !type.ends_with(')')) {
+  constexpr std::string_view start = "STRUCT(";
+  if (!type.starts_with(start) || !type.ends_with(')')) {
     return {};
   }
-  const std::string_view inner = type.substr(kStart.size(), type.size() - kStart.size() - 1);
+  const std::string_view inner = type.substr(start.size(), type.size() - start.size() - 1);
   std::vector<std::pair<std::string, std::string>> fields;
   for (std::size_t at = 0; at < inner.size();) {
     const std::size_t name_begin = at;

@@ -16,6 +16,8 @@ class StagingFolder {
   /// Unimplemented if the bucket is no folder of this machine.
   static Result<StagingFolder> make(const storage::Buckets& buckets, const std::string& bucket);
   ~StagingFolder() { remove(); }
+  StagingFolder(const StagingFolder&) = delete;
+  StagingFolder& operator=(const StagingFolder&) = delete;
   StagingFolder(StagingFolder&& other) noexcept : path_(std::exchange(other.path_, {})) {}
   StagingFolder& operator=(StagingFolder&& other) noexcept {
     if (this != &other) {

@@ -233,9 +233,9 @@ namespace {
 
 /// The COPY calls the source's columns c0, c1...: its errors are about the table's.
 Error naming_columns(Error error, const AppendRequest& request, const iceberg::Schema& schema) {
-  constexpr std::string_view kMark = "source column c";
-  const std::size_t at = error.message.find(kMark);
-  std::size_t end = at == std::string::npos ? at : at + kMark.size();
+  constexpr std::string_view mark = "source column c";
+  const std::size_t at = error.message.find(mark);
+  std::size_t end = at == std::string::npos ? at : at + mark.size();
   std::size_t number = 0;
   for (; end < error.message.size() && error.message[end] >= '0' && error.message[end] <= '9';
        ++end) {

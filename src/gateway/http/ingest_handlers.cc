@@ -151,9 +151,9 @@ struct IngestHandlers::Form {
   }
 
   [[nodiscard]] Status check_names() const {
-    static constexpr std::array kKnown = {"dataset", "mode",      "max_bad_rows",
-                                          "nested",  "delimiter", "header"};
-    const std::vector<std::string> known(kKnown.begin(), kKnown.end());
+    static constexpr std::array names = {"dataset", "mode",      "max_bad_rows",
+                                         "nested",  "delimiter", "header"};
+    const std::vector<std::string> known(names.begin(), names.end());
     for (const auto& [name, value] : fields) {
       if (std::ranges::find(known, name) == known.end()) {
         return fail(ErrorCode::InvalidArgument,
@@ -340,7 +340,7 @@ net::awaitable<Result<Response>> IngestHandlers::ingest_file(Request request) {
     co_return wrong_media_type("multipart/form-data with a part 'file' and a field 'dataset'");
   }
   LH_ASSIGN_OR_CO_RETURN(const std::string key, idempotency_key(request));
-  std::string bucket(request.header("X-Lakehouse-Bucket"));
+  const std::string bucket(request.header("X-Lakehouse-Bucket"));
   LH_ASSIGN_OR_CO_RETURN(const UploadPtr upload, co_await stage(request, bucket));
   Form form;
   Status received = co_await receive_form(request, upload, &form);
