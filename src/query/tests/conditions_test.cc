@@ -49,7 +49,7 @@ class ConditionsTest : public ::testing::Test {
     std::size_t files = 0;
     for (const engine::Variable& variable : planned.variables) {
       for (const boost::json::value& path : variable.value.as_array()) {
-        files += std::string_view(path.as_string()).contains("/t-") ? 1 : 0;
+        files += std::string_view(path.as_string()).contains("/t-") ? 1U : 0U;
       }
     }
     return files;
