@@ -155,7 +155,8 @@ TEST_F(IcebergHandlersTest, TheConfigurationListsWhatIsServed) {
   const Answer config = get("/iceberg/v1/config?warehouse=x");
   ASSERT_EQ(config.status, 200);
   std::size_t listed = 0;
-  for (const json::value& endpoint : config.body().at("endpoints").as_array()) {
+  const json::value body = config.body();  // g++ 12 does not keep a range's temporaries alive.
+  for (const json::value& endpoint : body.at("endpoints").as_array()) {
     const std::string text(endpoint.as_string());
     const auto method = method_from(text.substr(0, text.find(' ')));
     std::string path = "/iceberg" + text.substr(text.find(' ') + 1);
