@@ -13,7 +13,8 @@ def test_schemathesis_finds_nothing(server):
     done = subprocess.run(
         [program, "run", server.url + "/openapi.json", "--checks",
          "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance",
-         "--max-examples", examples, "--workers", "2", "--request-timeout", "60",
+         # One worker: in Python before 3.11.5 ast.parse fails now and then when two threads are at it.
+         "--max-examples", examples, "--workers", "1", "--request-timeout", "60",
          "--phases", "examples,coverage,fuzzing", "--no-color"],
         capture_output=True, text=True, timeout=1200, check=False, cwd=server.data.parent)
     assert done.returncode == 0, (done.stdout + done.stderr)[-6000:]
