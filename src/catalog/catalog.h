@@ -21,6 +21,7 @@
 #include "iceberg/table_metadata.h"
 #include "iceberg/table_requirement.h"
 #include "iceberg/table_update.h"
+#include "iceberg/view_metadata.h"
 #include "metastore/metastore.h"
 #include "storage/buckets.h"
 
@@ -89,6 +90,27 @@ struct CommitOptions {
   /// order of the request (empty for drops and namespaces). If it fails, nothing is committed and
   /// its error is the answer. May run more than once, when the commit is tried again.
   std::function<Status(metastore::Transaction&, const std::vector<LoadedTable>& after)> also;
+};
+
+/// A view as one metadata file describes it. A value: cheap to copy, never changes.
+struct LoadedView {
+  TableIdentifier identifier;
+  std::string metadata_location;
+  std::shared_ptr<const iceberg::ViewMetadata> metadata;
+  std::shared_ptr<const std::string> metadata_json;  ///< The file's text. Never null.
+};
+
+struct CreateView {
+  TableIdentifier identifier;
+  iceberg::Schema schema;
+  iceberg::ViewVersion version;  ///< Its ids are assigned anew.
+  Properties properties;
+  std::string bucket;  ///< Empty: the primary one.
+};
+
+/// CommitOptions for writes that leave a view behind.
+struct ViewCommitOptions {
+  std::function<Status(metastore::Transaction&, const LoadedView& after)> also;
 };
 
 /// The answer to a request with an Idempotency-Key, kept to answer its repetition.
@@ -202,6 +224,38 @@ class Catalog {
   Result<std::vector<LoadedTable>> commit_transaction(const RequestContext& context,
                                                       const std::vector<TableCommit>& commits,
                                                       const CommitOptions& options = {});
+
+  /// Views. They share their names with tables: a namespace has one of either by a name, and what
+  /// takes a name that the other kind has is AlreadyExists. NotFound if there is no such view.
+  ///
+  /// At a location of our choice, except that the property write.metadata.path may name another
+  /// folder for metadata files, if it lies in one of our buckets and in no table.
+  Result<LoadedView> create_view(const RequestContext& context, CreateView request,
+                                 const ViewCommitOptions& options = {});
+  Result<LoadedView> load_view(const RequestContext& context, const TableIdentifier& view);
+  /// The view as a metadata file of it describes it, current or not.
+  Result<LoadedView> load_view_at(const RequestContext& context, const TableIdentifier& view,
+                                  const std::string& metadata_location);
+  Result<bool> view_exists(const RequestContext& context, const TableIdentifier& view);
+  Result<Page<TableIdentifier>> list_views(const RequestContext& context,
+                                           const Namespace& name_space, const PageRequest& page);
+  Result<std::vector<TableIdentifier>> list_all_views(const RequestContext& context);
+  /// Applies the updates if the requirements hold, as commit_table does. A requested location is
+  /// ignored.
+  Result<LoadedView> replace_view(const RequestContext& context, const TableIdentifier& view,
+                                  const std::vector<iceberg::AssertViewUuid>& requirements,
+                                  const std::vector<iceberg::ViewUpdate>& updates,
+                                  const ViewCommitOptions& options = {});
+  /// Its metadata files go too, if they lie where this catalog put them, unless the view's property
+  /// gc.enabled is false.
+  Status drop_view(const RequestContext& context, const TableIdentifier& view,
+                   const CommitOptions& options = {});
+  Status rename_view(const RequestContext& context, const TableIdentifier& from,
+                     const TableIdentifier& to, const CommitOptions& options = {});
+  /// Names a view whose metadata file lies in one of our buckets.
+  Result<LoadedView> register_view(const RequestContext& context, const TableIdentifier& view,
+                                   const std::string& metadata_location,
+                                   const ViewCommitOptions& options = {});
 
   /// The table that a person means by "ns.table" or "table" (in the default namespace): the exact
   /// name, else one that differs in case only. InvalidArgument if several do; NotFound with the

@@ -56,8 +56,23 @@ constexpr std::array<std::string_view, 11> kVersion1 = {
     "INSERT INTO settings (name, value) VALUES ('schema_version', '1')",
 };
 
-constexpr std::array<Migration, 1> kMigrations = {
+constexpr std::array<std::string_view, 2> kVersion2 = {
+    // A name is in `tables` or here, never in both: whoever takes one looks in the other.
+    R"(CREATE TABLE views (
+         namespace TEXT NOT NULL REFERENCES namespaces (path),
+         name TEXT NOT NULL,
+         uuid TEXT NOT NULL,
+         metadata_location TEXT NOT NULL,
+         location TEXT NOT NULL,
+         created_at_ms BIGINT NOT NULL,
+         updated_at_ms BIGINT NOT NULL,
+         PRIMARY KEY (namespace, name)))",
+    "CREATE UNIQUE INDEX views_by_uuid ON views (uuid)",
+};
+
+constexpr std::array<Migration, 2> kMigrations = {
     Migration{.version = 1, .statements = kVersion1},
+    Migration{.version = 2, .statements = kVersion2},
 };
 
 }  // namespace
