@@ -53,7 +53,7 @@ struct IngestOptions {
   BadRowLimit bad_rows_max;
   FileReader::Options reader;
   std::string file_name;
-  std::string source;  ///< The system that the file is from, such as "crm"; may be empty.
+  std::string source;       ///< The system that the file is from, such as "crm"; may be empty.
   std::string bucket;       ///< For a dataset that is made; empty: the primary one.
   bool deduplicate = true;  ///< Append: answer a file that is there already.
   bool may_create = true;
