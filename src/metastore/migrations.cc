@@ -70,9 +70,32 @@ constexpr std::array<std::string_view, 2> kVersion2 = {
     "CREATE UNIQUE INDEX views_by_uuid ON views (uuid)",
 };
 
-constexpr std::array<Migration, 2> kMigrations = {
+constexpr std::array<std::string_view, 5> kVersion3 = {
+    // What clients report about scans and commits. Ids are UUIDs of version 7: they sort by time.
+    R"(CREATE TABLE metrics_reports (
+         table_uuid TEXT NOT NULL,
+         id TEXT NOT NULL,
+         kind TEXT NOT NULL,
+         snapshot_id BIGINT,
+         principal TEXT NOT NULL,
+         received_at_ms BIGINT NOT NULL,
+         body TEXT NOT NULL,
+         PRIMARY KEY (table_uuid, id)))",
+    "CREATE INDEX metrics_reports_by_time ON metrics_reports (id)",
+    // What access tokens are signed with, the newest first in use; older ones verify until the last
+    // token signed with them has expired.
+    R"(CREATE TABLE token_secrets (
+         id TEXT NOT NULL PRIMARY KEY,
+         secret TEXT NOT NULL,
+         created_at_ms BIGINT NOT NULL))",
+    "CREATE INDEX token_secrets_by_time ON token_secrets (created_at_ms)",
+    "CREATE INDEX metrics_reports_by_kind ON metrics_reports (table_uuid, kind, id)",
+};
+
+constexpr std::array<Migration, 3> kMigrations = {
     Migration{.version = 1, .statements = kVersion1},
     Migration{.version = 2, .statements = kVersion2},
+    Migration{.version = 3, .statements = kVersion3},
 };
 
 }  // namespace
