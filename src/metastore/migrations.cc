@@ -92,10 +92,55 @@ constexpr std::array<std::string_view, 5> kVersion3 = {
     "CREATE INDEX metrics_reports_by_kind ON metrics_reports (table_uuid, kind, id)",
 };
 
-constexpr std::array<Migration, 3> kMigrations = {
+constexpr std::array<std::string_view, 5> kVersion4 = {
+    // Who changed what in a dataset's entry; the entry itself is in the table's properties.
+    R"(CREATE TABLE registry_history (
+         table_uuid TEXT NOT NULL,
+         version BIGINT NOT NULL,
+         at_ms BIGINT NOT NULL,
+         principal TEXT NOT NULL,
+         decided_by TEXT NOT NULL,
+         changes TEXT NOT NULL,
+         PRIMARY KEY (table_uuid, version)))",
+    // Runs of one kind from the same inputs are one job; its key is made from both.
+    R"(CREATE TABLE lineage_jobs (
+         output_id TEXT NOT NULL,
+         job_key TEXT NOT NULL,
+         output_kind TEXT NOT NULL,
+         output_name TEXT NOT NULL,
+         job TEXT NOT NULL,
+         runs BIGINT NOT NULL,
+         first_at_ms BIGINT NOT NULL,
+         last_at_ms BIGINT NOT NULL,
+         last_detail TEXT NOT NULL,
+         PRIMARY KEY (output_id, job_key)))",
+    R"(CREATE TABLE lineage_inputs (
+         output_id TEXT NOT NULL,
+         job_key TEXT NOT NULL,
+         input_kind TEXT NOT NULL,
+         input_id TEXT NOT NULL,
+         input_name TEXT NOT NULL,
+         PRIMARY KEY (output_id, job_key, input_kind, input_id)))",
+    "CREATE INDEX lineage_inputs_by_input ON lineage_inputs (input_kind, input_id)",
+    R"(CREATE TABLE lineage_runs (
+         output_id TEXT NOT NULL,
+         run BIGINT NOT NULL,
+         job_key TEXT NOT NULL,
+         job TEXT NOT NULL,
+         at_ms BIGINT NOT NULL,
+         principal TEXT NOT NULL,
+         snapshot_id BIGINT,
+         row_count BIGINT,
+         inputs TEXT NOT NULL,
+         detail TEXT NOT NULL,
+         PRIMARY KEY (output_id, run)))",
+};
+
+constexpr std::array<Migration, 4> kMigrations = {
     Migration{.version = 1, .statements = kVersion1},
     Migration{.version = 2, .statements = kVersion2},
     Migration{.version = 3, .statements = kVersion3},
+    Migration{.version = 4, .statements = kVersion4},
 };
 
 }  // namespace
