@@ -6,9 +6,9 @@
 
 #include <boost/json/serialize.hpp>
 #include <fmt/format.h>
-#include <zlib.h>
 
 #include "base/json.h"
+#include "iceberg/detail/inflate.h"
 #include "iceberg/detail/json_members.h"
 #include "iceberg/detail/metadata_checks.h"
 #include "iceberg/detail/properties.h"
@@ -19,8 +19,6 @@ namespace lakehouse::iceberg {
 namespace json = boost::json;
 
 namespace {
-
-constexpr std::size_t kInflatedBytesMax = std::size_t{1} << 30U;
 
 template <class T, class Id>
 const T* find_by(const std::vector<T>& items, Id T::* member, Id id) {
@@ -306,33 +304,6 @@ json::object head_to_json(const TableMetadata& metadata) {
   return object;
 }
 
-Result<std::string> inflate_text(std::string_view packed) {
-  z_stream stream{};
-  constexpr int kGzip = 16 + MAX_WBITS;
-  if (inflateInit2(&stream, kGzip) != Z_OK) {
-    return fail(ErrorCode::Internal, "zlib could not start");
-  }
-  std::string text;
-  std::vector<char> piece(std::size_t{256} << 10U);
-  // zlib's interface predates const.
-  stream.next_in = const_cast<Bytef*>(reinterpret_cast<const Bytef*>(packed.data()));
-  stream.avail_in = static_cast<uInt>(packed.size());
-  int outcome = Z_OK;
-  while (outcome == Z_OK && text.size() < kInflatedBytesMax) {
-    stream.next_out = reinterpret_cast<Bytef*>(piece.data());
-    stream.avail_out = static_cast<uInt>(piece.size());
-    outcome = inflate(&stream, Z_NO_FLUSH);
-    text.append(piece.data(), piece.size() - stream.avail_out);
-  }
-  inflateEnd(&stream);
-  if (outcome != Z_STREAM_END) {
-    return fail(ErrorCode::InvalidArgument, outcome == Z_OK
-                                                ? "table metadata: more than 1 GiB when unpacked"
-                                                : "table metadata: the gzip data is broken");
-  }
-  return text;
-}
-
 }  // namespace
 
 namespace detail {
@@ -443,10 +414,7 @@ Result<TableMetadata> table_metadata_from_json(const json::value& value) {
 
 Result<TableMetadata> table_metadata_from_text(std::string_view text) {
   std::string unpacked;
-  if (text.starts_with("\x1F\x8B")) {
-    LH_ASSIGN_OR_RETURN(unpacked, inflate_text(text));
-    text = unpacked;
-  }
+  LH_ASSIGN_OR_RETURN(text, detail::plain_text(text, "table metadata", unpacked));
   LH_ASSIGN_OR_RETURN(const json::value value, parse_json(text, "table metadata"));
   return table_metadata_from_json(value);
 }
