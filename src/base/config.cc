@@ -442,6 +442,10 @@ class FileReader {
         bucket.name.find_first_not_of(kNameCharacters) != std::string::npos) {
       return at(table, "a bucket's 'name' must be 1 to 63 of a-z, 0-9, '-' and '_'");
     }
+    if (bucket.name == "namespaces") {
+      // /iceberg/v1/namespaces/namespaces would be two things.
+      return at(table, "a bucket cannot be named 'namespaces': paths of the catalog begin so");
+    }
     if (bucket.type == "s3") {
       return at(
           table,

@@ -282,6 +282,9 @@ class Catalog {
   static Status forget_ingested_files(metastore::Transaction& transaction,
                                       std::string_view table_uuid);
 
+  /// Where the tables lie.
+  [[nodiscard]] const storage::Buckets& buckets() const { return buckets_; }
+
   /// Milliseconds since 1970 by the catalog's clock, for snapshots and receipts.
   [[nodiscard]] std::int64_t now_ms() const;
 

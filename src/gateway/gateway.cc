@@ -8,6 +8,7 @@
 
 #include "gateway/http/dataset_handlers.h"
 #include "gateway/http/iceberg_handlers.h"
+#include "gateway/http/iceberg_warehouses.h"
 #include "gateway/http/ingest_handlers.h"
 #include "gateway/http/query_handlers.h"
 #include "gateway/http/router.h"
@@ -122,6 +123,7 @@ class Gateway::Impl {
     query_.add_routes(router_);
     ingest_.add_routes(router_);
     datasets_.add_routes(router_);
+    http::add_prefixed_routes(router_, services.buckets);
     service_.finish(router_);
   }
 

@@ -28,6 +28,9 @@ std::string_view type_of(const Error& error, int status) {
       if (catalog::is_no_namespace(error)) {
         return "NoSuchNamespaceException";
       }
+      if (error.message.contains("Warehouse does not exist")) {
+        return "NoSuchWarehouseException";
+      }
       return error.message.contains("Table does not exist") ? "NoSuchTableException"
                                                             : "NotFoundException";
     case ErrorCode::AlreadyExists: return "AlreadyExistsException";

@@ -12,6 +12,7 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "gateway/http/iceberg_call.h"
+#include "gateway/http/iceberg_warehouses.h"
 
 namespace lakehouse::gateway::http {
 namespace {
@@ -307,6 +308,7 @@ Result<Response> IcebergHandlers::create_table(const Call& call) {
   LH_ASSIGN_OR_RETURN(request.properties, properties_from(fields, "properties"));
   LH_ASSIGN_OR_RETURN(const auto stage, fields.optional_bool("stage-create"));
   request.stage = stage.value_or(false);
+  request.bucket = warehouse_of(call.request);
   const auto create = [&](const CommitOptions& options) -> Result<Response> {
     LH_ASSIGN_OR_RETURN(const auto table,
                         catalog_.create_table(call.context(), std::move(request), options));

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "gateway/http/iceberg_call.h"
+#include "gateway/http/iceberg_warehouses.h"
 
 // The Iceberg part of the route table, and its schemas in openapi.json.
 
@@ -207,13 +208,20 @@ Route IcebergHandlers::route(Method method, std::string path, std::string operat
   return route;
 }
 
-Result<Response> IcebergHandlers::get_config(const Call& /*call*/) {
+Result<Response> IcebergHandlers::get_config(const Call& call) {
+  LH_ASSIGN_OR_RETURN(
+      const std::string bucket,
+      warehouse_bucket(catalog_.buckets(), call.request.query_param("warehouse").value_or("")));
+  boost::json::object overrides;
+  if (!bucket.empty()) {
+    overrides["prefix"] = bucket;
+  }
   boost::json::array endpoints;
   for (const std::string_view endpoint : kEndpoints) {
     endpoints.emplace_back(endpoint);
   }
   return json_response(200, {{"defaults", boost::json::object()},
-                             {"overrides", boost::json::object()},
+                             {"overrides", std::move(overrides)},
                              {"endpoints", std::move(endpoints)},
                              {"idempotency-key-lifetime", "PT24H"}});
 }
@@ -365,7 +373,11 @@ void IcebergHandlers::add_routes(Router& router) {
       route(Method::Get, "/iceberg/v1/config", "icebergGetConfig", &IcebergHandlers::get_config);
   config.summary = "What a client must know to use the catalog";
   config.parameters = {
-      {.in = In::Query, .name = "warehouse", .description = "Ignored: there is one warehouse."}};
+      {.in = In::Query,
+       .name = "warehouse",
+       .description = "A bucket, by name or location: new tables go there. The answer's override "
+                      "`prefix` then leads to it."}};
+  config.errors.push_back(404);
   config.responses = {answer(200, "The configuration.", "IcebergConfig")};
   router.add(std::move(config));
 
