@@ -24,7 +24,8 @@ using Row = std::vector<Value>;
 [[nodiscard]] bool is_null(const Value& value);
 
 /// One transaction. Statements are fixed text in the SQL that SQLite and PostgreSQL share, with
-/// parameters $1, $2...: never text made from input. Not thread-safe.
+/// parameters $1, $2...: never text made from input. Once a statement has failed the transaction
+/// can only fail: PostgreSQL refuses whatever comes after. Not thread-safe.
 class Transaction {
  public:
   virtual ~Transaction() = default;
@@ -49,8 +50,10 @@ class Metastore {
   virtual ~Metastore() = default;
 
   /// Runs `work` in a serializable transaction that sees one state and may change it. Committed and
-  /// durable when this returns success; not there at all if `work` fails. One writer at a time.
-  /// CommitStateUnknown if the commit's outcome cannot be known.
+  /// durable when this returns success; not there at all if `work` fails. One writer at a time in
+  /// this process; what waits together is made durable together. So `work` may run on another
+  /// writer's thread, and more than once, each time on the state as it then is. It writes nowhere
+  /// else, and not to this metastore either. CommitStateUnknown if the outcome cannot be known.
   virtual Status write(const RequestContext& context,
                        const std::function<Status(Transaction&)>& work) = 0;
 

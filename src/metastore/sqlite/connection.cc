@@ -87,7 +87,7 @@ Connection::~Connection() {
 
 int Connection::on_progress(void* self) {
   const auto* connection = static_cast<const Connection*>(self);
-  return connection->context_ != nullptr && !connection->context_->check() ? 1 : 0;
+  return connection->context() != nullptr && !connection->context()->check() ? 1 : 0;
 }
 
 int Connection::on_busy(void* self, int waits) {
@@ -99,8 +99,8 @@ int Connection::on_busy(void* self, int waits) {
 }
 
 std::unexpected<Error> Connection::error(int code, std::string_view doing) const {
-  if (context_ != nullptr && ((code & 0xFF) == SQLITE_INTERRUPT || (code & 0xFF) == SQLITE_BUSY)) {
-    if (Status given_up = context_->check(); !given_up) {
+  if (context() != nullptr && ((code & 0xFF) == SQLITE_INTERRUPT || (code & 0xFF) == SQLITE_BUSY)) {
+    if (Status given_up = context()->check(); !given_up) {
       return std::unexpected(std::move(given_up).error());
     }
   }
@@ -192,6 +192,36 @@ Result<std::vector<Row>> Connection::query(std::string_view sql,
 Result<std::int64_t> Connection::execute(std::string_view sql, std::span<const Value> parameters) {
   LH_RETURN_IF_ERROR(run(sql, parameters));
   return std::int64_t{sqlite3_changes64(db_)};
+}
+
+Status Connection::begin(detail::Mode mode) {
+  LH_RETURN_IF_ERROR(run(mode == detail::Mode::Write ? "BEGIN IMMEDIATE" : "BEGIN", {}));
+  return {};
+}
+
+Status Connection::commit() {
+  auto committed = run("COMMIT", {});
+  if (committed) {
+    return {};
+  }
+  Error error = std::move(committed).error();
+  if (error.code == ErrorCode::Unavailable || error.code == ErrorCode::Internal) {
+    // The last page may have reached the disk before the error: only a recovery would tell.
+    error.code = ErrorCode::CommitStateUnknown;
+  }
+  return std::unexpected(std::move(error));
+}
+
+void Connection::rollback() {
+  // Fails if SQLite has rolled back by itself, which is as good.
+  [[maybe_unused]] const auto rolled_back = run("ROLLBACK", {});
+}
+
+detail::TransactionState Connection::state() const {
+  // SQLite undoes a transaction by itself when the disk is full or fails, when memory ends, and
+  // when a statement that writes is interrupted.
+  return sqlite3_get_autocommit(db_) == 0 ? detail::TransactionState::Open
+                                          : detail::TransactionState::Undone;
 }
 
 }  // namespace lakehouse::metastore::sqlite

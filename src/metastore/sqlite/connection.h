@@ -10,29 +10,25 @@
 #include <sqlite3.h>
 
 #include "base/error.h"
-#include "base/request_context.h"
-#include "metastore/metastore.h"
+#include "metastore/detail/connection.h"
 
 namespace lakehouse::metastore::sqlite {
 
-/// One connection to a SQLite file, with its prepared statements. Not thread-safe.
-class Connection {
+/// A SQLite file, with prepared statements.
+class Connection final : public detail::Connection {
  public:
   static Result<std::unique_ptr<Connection>> open(const std::string& path);
-  ~Connection();
+  ~Connection() override;
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
-  Result<std::vector<Row>> query(std::string_view sql, std::span<const Value> parameters);
-  /// Rows changed.
-  Result<std::int64_t> execute(std::string_view sql, std::span<const Value> parameters);
-
-  /// Until `release`, statements end early when the context says so. The context outlives that.
-  void obey(const RequestContext& context) { context_ = &context; }
-  void release() { context_ = nullptr; }
-
-  /// What a failed call of SQLite means. `doing` says what failed.
-  [[nodiscard]] std::unexpected<Error> error(int code, std::string_view doing) const;
+  Result<std::vector<Row>> query(std::string_view sql, std::span<const Value> parameters) override;
+  Result<std::int64_t> execute(std::string_view sql, std::span<const Value> parameters) override;
+  Status begin(detail::Mode mode) override;
+  Status commit() override;
+  void rollback() override;
+  [[nodiscard]] detail::TransactionState state() const override;
+  [[nodiscard]] bool usable() const override { return true; }
 
  private:
   struct StatementCloser {
@@ -45,10 +41,10 @@ class Connection {
   static int on_busy(void* self, int waits);
   Result<sqlite3_stmt*> prepare(std::string_view sql);
   Status bind(sqlite3_stmt* statement, std::span<const Value> parameters);
+  [[nodiscard]] std::unexpected<Error> error(int code, std::string_view doing) const;
   Result<std::vector<Row>> run(std::string_view sql, std::span<const Value> parameters);
 
   sqlite3* db_ = nullptr;
-  const RequestContext* context_ = nullptr;
   std::map<std::string, Statement, std::less<>> statements_;
 };
 
