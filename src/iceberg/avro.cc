@@ -8,10 +8,9 @@
 
 #include <boost/json/serialize.hpp>
 #include <fmt/format.h>
-#include <zlib.h>
-#include <zstd.h>
 
 #include "base/id.h"
+#include "iceberg/detail/compression.h"
 
 namespace lakehouse::iceberg::avro {
 namespace {
@@ -27,115 +26,6 @@ std::unexpected<Error> bad(std::string message) {
 
 std::string_view as_text(std::span<const std::byte> bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-}
-
-// zlib's interface has bytes as unsigned and not const.
-Bytef* zlib_bytes(const char* data) {
-  return const_cast<Bytef*>(reinterpret_cast<const Bytef*>(data));  // NOLINT
-}
-
-/// Grows `out` in steps, so that a small hostile block cannot make us reserve its claimed size.
-std::size_t next_size(std::size_t size, std::size_t source_bytes, std::size_t bytes_max) {
-  const std::size_t wanted = size == 0 ? std::max<std::size_t>(4096, source_bytes * 4) : size * 2;
-  return std::min(wanted, bytes_max);
-}
-
-Result<std::string> inflate_block(std::string_view source, std::size_t bytes_max) {
-  z_stream stream{};
-  if (source.size() > std::numeric_limits<uInt>::max() ||
-      inflateInit2(&stream, -MAX_WBITS) != Z_OK) {
-    return bad("cannot inflate a block");
-  }
-  const std::unique_ptr<z_stream, int (*)(z_stream*)> guard(&stream, &inflateEnd);
-  stream.next_in = zlib_bytes(source.data());
-  stream.avail_in = static_cast<uInt>(source.size());
-  std::string out;
-  std::size_t done = 0;
-  int code = Z_OK;
-  while (code != Z_STREAM_END) {
-    if (done == out.size()) {
-      if (out.size() == bytes_max) {
-        return bad(fmt::format("a block of more than {} bytes", bytes_max));
-      }
-      out.resize(next_size(out.size(), source.size(), bytes_max));
-    }
-    const auto room = static_cast<uInt>(
-        std::min<std::size_t>(out.size() - done, std::numeric_limits<uInt>::max()));
-    stream.next_out = zlib_bytes(out.data() + done);
-    stream.avail_out = room;
-    code = inflate(&stream, Z_NO_FLUSH);
-    done += room - stream.avail_out;
-    if (code != Z_OK && code != Z_STREAM_END) {
-      return bad("a deflated block is corrupt");
-    }
-    if (code == Z_OK && stream.avail_in == 0 && stream.avail_out > 0) {
-      return bad("a deflated block is cut off");
-    }
-  }
-  out.resize(done);
-  return out;
-}
-
-Result<std::string> unzstd_block(std::string_view source, std::size_t bytes_max) {
-  const std::unique_ptr<ZSTD_DStream, std::size_t (*)(ZSTD_DStream*)> stream(ZSTD_createDStream(),
-                                                                             &ZSTD_freeDStream);
-  if (stream == nullptr) {
-    return lakehouse::fail(ErrorCode::ResourceExhausted, "no memory to decompress a block");
-  }
-  ZSTD_inBuffer in{source.data(), source.size(), 0};
-  std::string out;
-  std::size_t done = 0;
-  std::size_t left = 1;
-  while (left != 0 || in.pos < in.size) {
-    if (done == out.size()) {
-      if (out.size() == bytes_max) {
-        return bad(fmt::format("a block of more than {} bytes", bytes_max));
-      }
-      out.resize(next_size(out.size(), source.size(), bytes_max));
-    }
-    ZSTD_outBuffer buffer{out.data(), out.size(), done};
-    left = ZSTD_decompressStream(stream.get(), &buffer, &in);
-    if (ZSTD_isError(left) != 0U) {
-      return bad("a zstandard block is corrupt");
-    }
-    const bool stuck = buffer.pos == done && in.pos == in.size;
-    done = buffer.pos;
-    if (left != 0 && stuck) {
-      return bad("a zstandard block is cut off");
-    }
-  }
-  out.resize(done);
-  return out;
-}
-
-Result<std::string> deflate_block(std::string_view source) {
-  z_stream stream{};
-  if (source.size() > std::numeric_limits<uInt>::max() / 2 ||
-      deflateInit2(&stream, Z_DEFAULT_COMPRESSION, Z_DEFLATED, -MAX_WBITS, 8, Z_DEFAULT_STRATEGY) !=
-          Z_OK) {
-    return lakehouse::fail(ErrorCode::ResourceExhausted, "cannot deflate an Avro block");
-  }
-  const std::unique_ptr<z_stream, int (*)(z_stream*)> guard(&stream, &deflateEnd);
-  std::string out(deflateBound(&stream, static_cast<uLong>(source.size())), '\0');
-  stream.next_in = zlib_bytes(source.data());
-  stream.avail_in = static_cast<uInt>(source.size());
-  stream.next_out = zlib_bytes(out.data());
-  stream.avail_out = static_cast<uInt>(out.size());
-  if (deflate(&stream, Z_FINISH) != Z_STREAM_END) {
-    return lakehouse::fail(ErrorCode::Internal, "deflating an Avro block did not end");
-  }
-  out.resize(out.size() - stream.avail_out);
-  return out;
-}
-
-Result<std::string> zstd_block(std::string_view source) {
-  std::string out(ZSTD_compressBound(source.size()), '\0');
-  const std::size_t size = ZSTD_compress(out.data(), out.size(), source.data(), source.size(), 3);
-  if (ZSTD_isError(size) != 0U) {
-    return lakehouse::fail(ErrorCode::ResourceExhausted, "cannot compress an Avro block");
-  }
-  out.resize(size);
-  return out;
 }
 
 }  // namespace
@@ -396,10 +286,12 @@ Status Reader::read_header() {
     codec_ = Codec::Deflate;
   } else if (*codec == "zstandard") {
     codec_ = Codec::Zstandard;
+  } else if (*codec == "snappy") {
+    codec_ = Codec::Snappy;
   } else {
     return lakehouse::fail(ErrorCode::Unimplemented,
                            "Avro file: the codec '" + codec->substr(0, 32) + "' is not supported",
-                           "Have it written with deflate, zstandard or no compression.");
+                           "Have it written with deflate, zstandard, snappy or no compression.");
   }
   return {};
 }
@@ -424,6 +316,33 @@ Result<bool> Reader::next() {
   return true;
 }
 
+Result<std::string> Reader::unpack_block(std::string_view stored, std::size_t bytes_max) const {
+  const auto unpack = [&]() -> Result<std::string> {
+    if (codec_ != Codec::Snappy) {
+      return codec_ == Codec::Deflate ? detail::inflate_raw(stored, bytes_max)
+                                      : detail::unzstd(stored, bytes_max);
+    }
+    // Avro appends the checksum of what was compressed, big-endian.
+    constexpr std::size_t kChecksumBytes = 4;
+    if (stored.size() < kChecksumBytes) {
+      return bad("a snappy block is cut off");
+    }
+    const std::size_t size = stored.size() - kChecksumBytes;
+    LH_ASSIGN_OR_RETURN(std::string out, detail::unsnappy(stored.substr(0, size), bytes_max));
+    std::uint32_t checksum = 0;
+    for (const char byte : stored.substr(size)) {
+      checksum = checksum << 8U | static_cast<unsigned char>(byte);
+    }
+    return checksum == detail::crc32_of(out) ? Result<std::string>(std::move(out))
+                                             : bad("a snappy block's checksum is wrong");
+  };
+  auto out = unpack();
+  if (!out && out.error().code == ErrorCode::DataLoss) {
+    return std::unexpected(std::move(out).error().with_context("Avro file"));
+  }
+  return out;
+}
+
 Status Reader::next_block() {
   const std::int64_t count = file_.varint();
   const std::string_view stored = file_.length_and_bytes();
@@ -436,8 +355,7 @@ Status Reader::next_block() {
   const std::size_t bytes_max =
       std::min(limits_.block_bytes_max, limits_.total_bytes_max - total_bytes_);
   if (codec_ != Codec::Null) {
-    LH_ASSIGN_OR_RETURN(block_, codec_ == Codec::Deflate ? inflate_block(stored, bytes_max)
-                                                         : unzstd_block(stored, bytes_max));
+    LH_ASSIGN_OR_RETURN(block_, unpack_block(stored, bytes_max));
     data = block_;
   } else if (data.size() > bytes_max) {
     return bad(fmt::format("a block of more than {} bytes", bytes_max));
@@ -523,8 +441,9 @@ Status Writer::flush() {
   if (codec_ == WriteCodec::Null) {
     stored = encoder_.bytes();
   } else {
-    LH_ASSIGN_OR_RETURN(stored, codec_ == WriteCodec::Deflate ? deflate_block(encoder_.bytes())
-                                                              : zstd_block(encoder_.bytes()));
+    LH_ASSIGN_OR_RETURN(stored, codec_ == WriteCodec::Deflate
+                                    ? detail::deflate_raw(encoder_.bytes())
+                                    : detail::zstd(encoder_.bytes()));
   }
   Encoder block;
   block.put_long(static_cast<std::int64_t>(block_records_));

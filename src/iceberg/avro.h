@@ -169,7 +169,7 @@ struct ReadLimits {
   std::size_t record_count_max = 2'000'000;
 };
 
-/// Reads the records of a container file: codecs null, deflate and zstandard.
+/// Reads the records of a container file: codecs null, deflate, zstandard and snappy.
 /// Not thread-safe; the file's bytes must outlive it.
 class Reader {
  public:
@@ -189,11 +189,12 @@ class Reader {
   Decoder& decoder() { return decoder_; }
 
  private:
-  enum class Codec : std::uint8_t { Null, Deflate, Zstandard };
+  enum class Codec : std::uint8_t { Null, Deflate, Zstandard, Snappy };
 
   Reader() = default;
   Status read_header();
   Status next_block();
+  Result<std::string> unpack_block(std::string_view stored, std::size_t bytes_max) const;
 
   ReadLimits limits_;
   Decoder file_;

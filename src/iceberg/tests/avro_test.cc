@@ -9,6 +9,7 @@
 #include <rapidcheck.h>
 
 #include "base/testing/matchers.h"
+#include "iceberg/detail/compression.h"
 
 namespace lakehouse::iceberg::avro {
 namespace {
@@ -310,9 +311,26 @@ TEST(Avro, ABombStopsAtTheLimit) {
 }
 
 TEST(Avro, AnUnknownCodecIsNamed) {
-  const auto opened = Reader::open(file_with("\"long\"", "snappy", ""));
+  const auto opened = Reader::open(file_with("\"long\"", "bzip2", ""));
   ASSERT_THAT(opened, FailsWith(ErrorCode::Unimplemented));
-  EXPECT_THAT(opened.error().message, ::testing::HasSubstr("snappy"));
+  EXPECT_THAT(opened.error().message, ::testing::HasSubstr("bzip2"));
+}
+
+TEST(Avro, SnappyBlocksAreReadAndTheirChecksumsHold) {
+  using namespace std::string_literals;
+  // The numbers 1 and 2, as one literal; then their CRC-32.
+  std::string good = "\x02\x04\x02\x04"s;
+  const std::uint32_t checksum = detail::crc32_of("\x02\x04");
+  for (unsigned shift = 32; shift > 0; shift -= 8) {
+    good.push_back(static_cast<char>(checksum >> (shift - 8) & 0xFFU));
+  }
+  EXPECT_THAT(skip_all(file_with("\"long\"", "snappy", block(2, good))), IsOk());
+  std::string bad = good;
+  bad.back() = static_cast<char>(bad.back() ^ 1);
+  EXPECT_THAT(skip_all(file_with("\"long\"", "snappy", block(2, bad))),
+              FailsWith(ErrorCode::DataLoss));
+  EXPECT_THAT(skip_all(file_with("\"long\"", "snappy", block(2, "abc"))),
+              FailsWith(ErrorCode::DataLoss));
 }
 
 TEST(Avro, NamesResolveAndIdsAreKept) {
