@@ -22,7 +22,8 @@ Result<Database> open_database(const DatabaseOptions& options);
 Result<Connection> open_connection(const Database& database);
 
 /// Registers lh_iceberg_bucket(n INTEGER, value) -> INTEGER: Iceberg's bucket transform, for
-/// partitioned writes. NULL for NULL; an error for a type that cannot be bucketed.
+/// partitioned writes; an error for a type that cannot be bucketed. And lh_roaring_contains(bitmap
+/// BLOB, number BIGINT) -> BOOLEAN, for deletion vectors. Both are NULL for NULL.
 Status register_functions(const Database& database);
 
 }  // namespace lakehouse::engine

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "base/murmur3.h"
+#include "base/roaring.h"
 #include "engine/child/cells.h"
 #include "engine/child/database.h"
 #include "engine/child/format.h"
@@ -112,22 +113,68 @@ void iceberg_bucket(duckdb_function_info info, duckdb_data_chunk input, duckdb_v
   }
 }
 
+void roaring_contains(duckdb_function_info info, duckdb_data_chunk input, duckdb_vector output) {
+  const duckdb_vector bitmap_vector = duckdb_data_chunk_get_vector(input, 0);
+  const duckdb_vector number_vector = duckdb_data_chunk_get_vector(input, 1);
+  const LogicalType bitmap_type(duckdb_vector_get_column_type(bitmap_vector));
+  const LogicalType number_type(duckdb_vector_get_column_type(number_vector));
+  const TypeInfo bitmap_info = describe_type(bitmap_type.get());
+  const TypeInfo number_info = describe_type(number_type.get());
+  const Cells bitmaps = open_cells(bitmap_info, bitmap_vector);
+  const Cells numbers = open_cells(number_info, number_vector);
+  auto* answers = static_cast<bool*>(duckdb_vector_get_data(output));
+  // Rows come file by file, so that one bitmap serves many rows.
+  std::string_view bytes;
+  std::optional<RoaringView> bitmap;
+  for (idx_t row = 0; row < duckdb_data_chunk_get_size(input); ++row) {
+    if (bitmaps.is_null(row) || numbers.is_null(row)) {
+      duckdb_vector_ensure_validity_writable(output);
+      duckdb_validity_set_row_invalid(duckdb_vector_get_validity(output), row);
+      continue;
+    }
+    const std::string_view now = view(bitmaps.at<duckdb_string_t>(row));
+    if (!bitmap || now.data() != bytes.data() || now.size() != bytes.size()) {
+      Result<RoaringView> opened = RoaringView::open(now);
+      if (!opened) {
+        return duckdb_scalar_function_set_error(info, opened.error().message.c_str());
+      }
+      bytes = now;
+      bitmap = *std::move(opened);
+    }
+    const std::int64_t number = numbers.at<std::int64_t>(row);
+    answers[row] = number >= 0 && bitmap->contains(static_cast<std::uint64_t>(number));
+  }
+}
+
+/// A function of two arguments.
+Status register_function(const Connection& connection, const char* name,
+                         std::array<duckdb_type, 2> arguments, duckdb_type result,
+                         duckdb_scalar_function_t body) {
+  const ScalarFunction function(duckdb_create_scalar_function());
+  duckdb_scalar_function_set_name(function.get(), name);
+  for (const duckdb_type argument : arguments) {
+    const LogicalType type(duckdb_create_logical_type(argument));
+    duckdb_scalar_function_add_parameter(function.get(), type.get());
+  }
+  const LogicalType result_type(duckdb_create_logical_type(result));
+  duckdb_scalar_function_set_return_type(function.get(), result_type.get());
+  duckdb_scalar_function_set_function(function.get(), body);
+  if (duckdb_register_scalar_function(connection.get(), function.get()) == DuckDBError) {
+    return fail(ErrorCode::Internal, fmt::format("DuckDB refuses {}", name));
+  }
+  return {};
+}
+
 }  // namespace
 
 Status register_functions(const Database& database) {
   LH_ASSIGN_OR_RETURN(const Connection connection, open_connection(database));
-  const ScalarFunction function(duckdb_create_scalar_function());
-  const LogicalType integer(duckdb_create_logical_type(DUCKDB_TYPE_INTEGER));
-  const LogicalType any(duckdb_create_logical_type(DUCKDB_TYPE_ANY));
-  duckdb_scalar_function_set_name(function.get(), "lh_iceberg_bucket");
-  duckdb_scalar_function_add_parameter(function.get(), integer.get());
-  duckdb_scalar_function_add_parameter(function.get(), any.get());
-  duckdb_scalar_function_set_return_type(function.get(), integer.get());
-  duckdb_scalar_function_set_function(function.get(), iceberg_bucket);
-  if (duckdb_register_scalar_function(connection.get(), function.get()) == DuckDBError) {
-    return fail(ErrorCode::Internal, "DuckDB refuses lh_iceberg_bucket");
-  }
-  return {};
+  LH_RETURN_IF_ERROR(register_function(connection, "lh_iceberg_bucket",
+                                       {DUCKDB_TYPE_INTEGER, DUCKDB_TYPE_ANY}, DUCKDB_TYPE_INTEGER,
+                                       iceberg_bucket));
+  return register_function(connection, "lh_roaring_contains",
+                           {DUCKDB_TYPE_BLOB, DUCKDB_TYPE_BIGINT}, DUCKDB_TYPE_BOOLEAN,
+                           roaring_contains);
 }
 
 }  // namespace lakehouse::engine

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "base/json.h"
+#include "base/roaring.h"
 #include "base/testing/matchers.h"
 #include "engine/testing/engine_fixture.h"
 
@@ -226,6 +227,27 @@ TEST_F(Encodings, BucketsAreIcebergs) {
                 "(VALUES (1), (NULL)) t(i)",
                 Encoding::Json),
             "[null,false],\n[null,true]");
+}
+
+TEST_F(Encodings, RoaringBitmapsAreAsked) {
+  RoaringSet set;
+  for (const std::uint64_t number : {3ULL, 5ULL, 2047ULL, 2048ULL, 70'000ULL, 1ULL << 40U}) {
+    set.add(number);
+  }
+  std::string blob;
+  for (const char c : set.serialize()) {
+    blob += fmt::format("\\x{:02X}", static_cast<unsigned char>(c));
+  }
+  EXPECT_EQ(
+      run("SELECT list(i ORDER BY i) FROM (SELECT unnest([range, range + 1099511627776]) AS i "
+          "FROM range(100000)) WHERE lh_roaring_contains('" +
+              blob + "'::BLOB, i)",
+          Encoding::Json),
+      "[[3,5,2047,2048,70000,1099511627776]]");
+  EXPECT_EQ(run("SELECT lh_roaring_contains(NULL, 1), lh_roaring_contains('" + blob +
+                    "'::BLOB, NULL), lh_roaring_contains('" + blob + "'::BLOB, -1)",
+                Encoding::Json),
+            "[null,null,false]");
 }
 
 }  // namespace
