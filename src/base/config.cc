@@ -44,13 +44,12 @@ std::vector<Setting> server_settings() {
   return {
       {"server.listen", LH_FIELD(Text, server.listen),
        "Where the HTTP door listens, as HOST:PORT; port 0 takes a free one. Anything but a "
-       "loopback "
-       "address is refused unless `server.insecure` is set."},
+       "loopback address is refused unless `auth.enabled` or `server.insecure` is set."},
       {"server.data", LH_FIELD(Text, server.data),
        "The folder of the metastore, the default bucket and the run-time files. One server at a "
        "time uses it."},
       {"server.insecure", LH_FIELD(bool, server.insecure),
-       "Listen on any address although there are no keys yet: whoever reaches the port may do "
+       "Listen on any address although nobody is asked for a key: whoever reaches the port may do "
        "everything. Also `--insecure`."},
       {"server.host_names", LH_FIELD(List, server.host_names),
        "Names by which this server is called beside localhost, for the check of Host and Origin "
@@ -101,6 +100,16 @@ std::vector<Setting> server_settings() {
 
 std::vector<Setting> other_settings() {
   return {
+      {"auth.enabled", LH_FIELD(bool, auth.enabled),
+       "Ask every caller for a key, or for a token that was issued for one; docs/auth.md tells "
+       "how."},
+      {"auth.keys", LH_FIELD(Text, auth.keys),
+       "Where the keys are: `secret://NAME`, a table of `secrets.file` with each caller's name and "
+       "key. Read again when the file changes."},
+      {"auth.token_lifetime", LH_FIELD(Duration, auth.token_lifetime),
+       "How long a token of the OAuth2 token endpoint is good for.", 1000, 7 * 86'400'000},
+      {"secrets.file", LH_FIELD(Text, secrets.file),
+       "A TOML file with the secrets that settings refer to as `secret://NAME`."},
       {"metastore.url", LH_FIELD(Text, metastore.url),
        "Where pointers and small records are kept: `sqlite` (metastore.db in `server.data`) or "
        "`sqlite:PATH`."},
@@ -545,6 +554,11 @@ Status check_whole(const Config& config) {
   if (config.server.tls_cert.empty() != config.server.tls_key.empty()) {
     return fail(ErrorCode::InvalidArgument,
                 "'server.tls_cert' and 'server.tls_key' must be given together");
+  }
+  if (config.auth.enabled && config.secrets.file.empty()) {
+    return fail(ErrorCode::InvalidArgument,
+                "'auth.enabled' is set, and there is no 'secrets.file' to find keys in",
+                "`lakehouse keys new NAME` makes a key, and says what to write there.");
   }
   if (config.server.data.empty()) {
     return fail(ErrorCode::InvalidArgument, "'server.data' must name a folder");

@@ -54,6 +54,16 @@ struct Config {
     std::int64_t queue_max = 256;
     friend bool operator==(const Server&, const Server&) = default;
   } server;
+  struct Auth {
+    bool enabled = false;
+    std::string keys = "secret://keys";
+    std::chrono::milliseconds token_lifetime{3'600'000};
+    friend bool operator==(const Auth&, const Auth&) = default;
+  } auth;
+  struct Secrets {
+    std::string file;
+    friend bool operator==(const Secrets&, const Secrets&) = default;
+  } secrets;
   struct Metastore {
     std::string url = "sqlite";
     friend bool operator==(const Metastore&, const Metastore&) = default;
