@@ -71,10 +71,13 @@ Result<std::optional<Catalog::Pointer>> Catalog::find_pointer(const RequestConte
 Result<bool> Catalog::location_in_use(const RequestContext& context, const std::string& location) {
   bool in_use = false;
   LH_RETURN_IF_ERROR(metastore_.read(context, [&](Transaction& transaction) -> Status {
-    LH_ASSIGN_OR_RETURN(const auto rows,
-                        transaction.query("SELECT 1 FROM tables WHERE location = $1 OR location || "
-                                          "'/' = substr($1, 1, length(location) + 1) LIMIT 1",
-                                          {location}));
+    LH_ASSIGN_OR_RETURN(
+        const auto rows,
+        transaction.query("SELECT 1 FROM tables WHERE location = $1 OR location || '/' = "
+                          "substr($1, 1, length(location) + 1) UNION ALL "
+                          "SELECT 1 FROM views WHERE location = $1 OR location || '/' = "
+                          "substr($1, 1, length(location) + 1) LIMIT 1",
+                          {location}));
     in_use = !rows.empty();
     return {};
   }));
@@ -148,25 +151,13 @@ Result<Page<TableIdentifier>> Catalog::list_tables(const RequestContext& context
                                                    const Namespace& name_space,
                                                    const PageRequest& page) {
   LH_RETURN_IF_ERROR(check_namespace(name_space));
-  LH_ASSIGN_OR_RETURN(const std::string after, detail::last_of(page.page_token));
   Page<TableIdentifier> answer;
   LH_RETURN_IF_ERROR(metastore_.read(context, [&](Transaction& transaction) -> Status {
-    LH_ASSIGN_OR_RETURN(const bool is_there, detail::namespace_is_there(transaction, name_space));
-    if (!is_there) {
-      return detail::no_namespace(name_space);
-    }
     LH_ASSIGN_OR_RETURN(
-        auto rows,
-        transaction.query("SELECT name FROM tables WHERE namespace = $1 AND name > $2 "
-                          "ORDER BY name LIMIT $3",
-                          {detail::path_of(name_space), after, detail::fetch_limit(page)}));
-    if (page.limit > 0 && rows.size() > page.limit) {
-      rows.resize(page.limit);
-      answer.next_page_token = detail::page_token(text(rows.back()[0]));
-    }
-    for (const auto& row : rows) {
-      answer.items.push_back({.name_space = name_space, .name = text(row[0])});
-    }
+        answer, detail::page_of_names(transaction,
+                                      "SELECT name FROM tables WHERE namespace = $1 AND name > $2 "
+                                      "ORDER BY name LIMIT $3",
+                                      name_space, page));
     return {};
   }));
   return answer;

@@ -313,6 +313,9 @@ class Catalog {
   void discard(const std::vector<Prepared>& prepared);
   void finish(const RequestContext& context, const std::vector<Prepared>& prepared);
   Status finish_purges(const RequestContext& context);
+  Result<std::string> next_view_file(const RequestContext& context,
+                                     const iceberg::ViewMetadata& view,
+                                     std::string_view previous);
 
   storage::Buckets& buckets_;
   metastore::Metastore& metastore_;

@@ -51,6 +51,14 @@ std::unexpected<Error> created_meanwhile(const TableIdentifier& table) {
               fmt::format("Requirement failed: table already exists: {}", to_string(table)));
 }
 
+// That a table has the name is the requirement's to say.
+Status check_no_view(Transaction& transaction, const TableIdentifier& table) {
+  LH_ASSIGN_OR_RETURN(const detail::Kind kind, detail::kind_of(transaction, table));
+  return kind == detail::Kind::View
+             ? detail::check_new_name(transaction, table, detail::Kind::Table)
+             : Status();
+}
+
 // True if the file lies in the table's folder, however the two are spelled.
 bool is_in_table(const storage::Buckets& buckets, const std::string& table_location,
                  const std::string& file) {
@@ -142,7 +150,8 @@ Result<TableMetadata> Catalog::create_from(const TableCommit& commit) {
   LH_RETURN_IF_ERROR(metastore_.read({}, [&](Transaction& transaction) -> Status {
     LH_ASSIGN_OR_RETURN(const bool has_namespace,
                         detail::namespace_is_there(transaction, commit.identifier.name_space));
-    return has_namespace ? Status() : detail::no_namespace(commit.identifier.name_space);
+    return has_namespace ? check_no_view(transaction, commit.identifier)
+                         : detail::no_namespace(commit.identifier.name_space);
   }));
   std::string uuid = new_uuid();
   std::string requested;
@@ -243,6 +252,7 @@ Status Catalog::swap_pointers(Transaction& transaction, const std::vector<Prepar
       if (!has_namespace) {
         return detail::no_namespace(table.identifier.name_space);
       }
+      LH_RETURN_IF_ERROR(check_no_view(transaction, table.identifier));
       auto made = transaction.execute(
           "INSERT INTO tables (namespace, name, uuid, metadata_location, location, created_at_ms, "
           "updated_at_ms) VALUES ($1, $2, $3, $4, $5, $6, $6)",

@@ -141,14 +141,17 @@ Status Catalog::drop_namespace(const RequestContext& context, const Namespace& n
     LH_ASSIGN_OR_RETURN(
         const auto counts,
         transaction.query("SELECT (SELECT count(*) FROM tables WHERE namespace = $1),"
+                          " (SELECT count(*) FROM views WHERE namespace = $1),"
                           " (SELECT count(*) FROM namespaces WHERE parent = $1)",
                           {path}));
     const std::int64_t tables = integer(counts[0][0]);
-    const std::int64_t children = integer(counts[0][1]);
-    if (tables > 0 || children > 0) {
+    const std::int64_t views = integer(counts[0][1]);
+    const std::int64_t children = integer(counts[0][2]);
+    if (tables > 0 || views > 0 || children > 0) {
       return fail(ErrorCode::FailedPrecondition,
-                  fmt::format("Namespace is not empty: {} holds {} tables and {} namespaces",
-                              to_string(name_space), tables, children));
+                  fmt::format("Namespace is not empty: {} holds {} tables, {} views and {} "
+                              "namespaces",
+                              to_string(name_space), tables, views, children));
     }
     if (path == kDefaultNamespace) {
       return fail(ErrorCode::FailedPrecondition,

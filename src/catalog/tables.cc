@@ -16,40 +16,6 @@ using metastore::Transaction;
 
 constexpr std::size_t kPurgePage = 1000;
 
-// The tables whose location is `location`, or lies within it or around it.
-Result<std::vector<TableIdentifier>> tables_at(Transaction& transaction,
-                                               const std::string& location) {
-  LH_ASSIGN_OR_RETURN(const auto rows,
-                      transaction.query("SELECT namespace, name, location FROM tables"));
-  std::vector<TableIdentifier> tables;
-  for (const auto& row : rows) {
-    if (detail::overlap(text(row[2]), location)) {
-      tables.push_back({.name_space = detail::namespace_of(text(row[0])), .name = text(row[1])});
-    }
-  }
-  return tables;
-}
-
-Result<bool> table_is_there(Transaction& transaction, const TableIdentifier& table) {
-  LH_ASSIGN_OR_RETURN(const auto rows,
-                      transaction.query("SELECT 1 FROM tables WHERE namespace = $1 AND name = $2",
-                                        {detail::path_of(table.name_space), table.name}));
-  return !rows.empty();
-}
-
-Status check_new_name(Transaction& transaction, const TableIdentifier& table) {
-  LH_ASSIGN_OR_RETURN(const bool has_namespace,
-                      detail::namespace_is_there(transaction, table.name_space));
-  if (!has_namespace) {
-    return detail::no_namespace(table.name_space);
-  }
-  LH_ASSIGN_OR_RETURN(const bool is_there, table_is_there(transaction, table));
-  if (is_there) {
-    return detail::table_exists(table);
-  }
-  return {};
-}
-
 }  // namespace
 
 Result<std::string> Catalog::new_location(const TableIdentifier& table, std::string_view uuid,
@@ -85,8 +51,9 @@ Result<LoadedTable> Catalog::create_table(const RequestContext& context, CreateT
   LH_RETURN_IF_ERROR(check_identifier(table));
   const std::string uuid = new_uuid();
   LH_ASSIGN_OR_RETURN(const std::string location, new_location(table, uuid, request.bucket));
-  LH_RETURN_IF_ERROR(metastore_.read(
-      context, [&](Transaction& transaction) { return check_new_name(transaction, table); }));
+  LH_RETURN_IF_ERROR(metastore_.read(context, [&](Transaction& transaction) {
+    return detail::check_new_name(transaction, table, detail::Kind::Table);
+  }));
   const iceberg::NewTable parts{.schema = std::move(request.schema),
                                 .spec = std::move(request.spec).value_or(iceberg::PartitionSpec{}),
                                 .order = std::move(request.order).value_or(iceberg::SortOrder{}),
@@ -109,7 +76,7 @@ Result<LoadedTable> Catalog::create_table(const RequestContext& context, CreateT
   Status done = files_->write(context, made.metadata_location, content);
   if (done) {
     done = metastore_.write(context, [&](Transaction& transaction) -> Status {
-      LH_RETURN_IF_ERROR(check_new_name(transaction, table));
+      LH_RETURN_IF_ERROR(detail::check_new_name(transaction, table, detail::Kind::Table));
       const std::int64_t now = now_ms();
       LH_RETURN_IF_ERROR(transaction.execute(
           "INSERT INTO tables (namespace, name, uuid, metadata_location, location, created_at_ms, "
@@ -145,7 +112,7 @@ Status Catalog::drop_table(const RequestContext& context, const TableIdentifier&
                                            {path, table.name}));
     if (purge) {
       const std::string& location = text(rows[0][1]);
-      LH_ASSIGN_OR_RETURN(const auto others, tables_at(transaction, location));
+      LH_ASSIGN_OR_RETURN(const auto others, detail::datasets_at(transaction, location));
       if (!others.empty()) {
         return fail(ErrorCode::FailedPrecondition,
                     fmt::format("table {} cannot be purged: table {} lies in the same folder",
@@ -209,11 +176,11 @@ Status Catalog::rename_table(const RequestContext& context, const TableIdentifie
   LH_RETURN_IF_ERROR(check_identifier(from));
   LH_RETURN_IF_ERROR(check_identifier(to));
   return metastore_.write(context, [&](Transaction& transaction) -> Status {
-    LH_ASSIGN_OR_RETURN(const bool is_there, table_is_there(transaction, from));
-    if (!is_there) {
+    LH_ASSIGN_OR_RETURN(const detail::Kind kind, detail::kind_of(transaction, from));
+    if (kind != detail::Kind::Table) {
       return detail::no_table(from);
     }
-    LH_RETURN_IF_ERROR(check_new_name(transaction, to));
+    LH_RETURN_IF_ERROR(detail::check_rename(transaction, from, to));
     LH_RETURN_IF_ERROR(
         transaction.execute("UPDATE tables SET namespace = $1, name = $2, updated_at_ms = $3 "
                             "WHERE namespace = $4 AND name = $5",
@@ -248,18 +215,12 @@ Result<LoadedTable> Catalog::register_table(const RequestContext& context,
                     .metadata_json = content->json};
   LH_RETURN_IF_ERROR(metastore_.write(context, [&](Transaction& transaction) -> Status {
     const std::string path = detail::path_of(table.name_space);
-    LH_ASSIGN_OR_RETURN(const bool has_namespace,
-                        detail::namespace_is_there(transaction, table.name_space));
-    if (!has_namespace) {
-      return detail::no_namespace(table.name_space);
+    if (overwrite) {
+      LH_RETURN_IF_ERROR(transaction.execute(
+          "DELETE FROM tables WHERE namespace = $1 AND name = $2", {path, table.name}));
     }
-    LH_ASSIGN_OR_RETURN(const bool is_there, table_is_there(transaction, table));
-    if (is_there && !overwrite) {
-      return detail::table_exists(table);
-    }
-    LH_RETURN_IF_ERROR(transaction.execute("DELETE FROM tables WHERE namespace = $1 AND name = $2",
-                                           {path, table.name}));
-    LH_ASSIGN_OR_RETURN(const auto others, tables_at(transaction, location));
+    LH_RETURN_IF_ERROR(detail::check_new_name(transaction, table, detail::Kind::Table));
+    LH_ASSIGN_OR_RETURN(const auto others, detail::datasets_at(transaction, location));
     if (!others.empty()) {
       return fail(ErrorCode::AlreadyExists,
                   fmt::format("the table at '{}' is registered, or lies in the same folder as one "
