@@ -4,12 +4,13 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "base/error.h"
 #include "base/request_context.h"
 #include "catalog/catalog.h"
+#include "iceberg/table_metadata.h"
+#include "iceberg/table_update.h"
 #include "metastore/metastore.h"
 
 /// \file
@@ -41,6 +42,8 @@ struct LineageRun {
   std::string principal;
   std::optional<std::int64_t> snapshot_id;
   std::optional<std::int64_t> rows;
+  /// The output holds these rows only: older jobs are no longer where it comes from.
+  bool replaces = false;
   /// What else is known of the run, as a JSON object: {"file": ..., "sha256": ...}.
   std::string detail_json = "{}";
 };
@@ -48,9 +51,11 @@ struct LineageRun {
 /// For CommitOptions::also. An output keeps its last 1000 runs; its jobs are kept all.
 Status record_lineage(metastore::Transaction& transaction, const LineageRun& run);
 
-/// The table property that mirrors the run's job, so that it survives the metastore: to be set in
-/// the run's own commit. The same for each run of the job.
-std::pair<std::string, std::string> lineage_property(const LineageRun& run);
+/// What the run's own commit adds to its updates, so that the job is known from the table's
+/// properties, too, and survives the metastore. Empty if they say so already. `base` is the table
+/// before the run; null if the run makes it. A table names at most 100 jobs.
+std::vector<iceberg::TableUpdate> lineage_updates(const iceberg::TableMetadata* base,
+                                                  const LineageRun& run);
 
 /// Puts the jobs that the table's properties name into the metastore, where they are missing: for
 /// a table that was registered, or found in a bucket.

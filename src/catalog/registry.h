@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <span>
@@ -145,6 +146,19 @@ class Registry {
                                std::int64_t snapshot_id, const CommitOptions& options = {});
 
  private:
+  /// One commit to a table with its line in the history.
+  struct Edit {
+    std::vector<iceberg::TableUpdate> updates;  ///< None: nothing changes.
+    std::vector<iceberg::TableRequirement> requirements;
+    std::string changes_json;
+    std::function<Status(metastore::Transaction&, const std::vector<LoadedTable>&)> also;
+  };
+  /// May be asked again, when others edit the entry meanwhile.
+  using Planner = std::function<Result<Edit>(const iceberg::TableMetadata&)>;
+
+  Result<LoadedTable> edit(const RequestContext& context, const TableIdentifier& table,
+                           DecidedBy by, const Planner& plan);
+
   Catalog& catalog_;
   metastore::Metastore& metastore_;
 };
