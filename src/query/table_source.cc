@@ -4,12 +4,15 @@
 #include <map>
 #include <optional>
 #include <set>
+#include <span>
 #include <utility>
 
 #include <boost/json/array.hpp>
 #include <fmt/format.h>
 
+#include "base/hash.h"
 #include "base/json.h"
+#include "iceberg/deletion_vector.h"
 #include "query/column_expressions.h"
 #include "query/tree.h"
 
@@ -24,6 +27,8 @@ constexpr std::string_view kFile = "lh_file";
 constexpr std::string_view kFileName = "lh_file_name";
 /// Asked of the engine at once: the answer has one row for each different schema.
 constexpr std::size_t kFilesPerQuestion = 2000;
+/// Of one scan's deletion vectors: they travel to the engine with the statement.
+constexpr std::size_t kVectorBytesMax = std::size_t{64} << 20U;
 
 constexpr std::string_view kSchemasQuestion =
     "SELECT CAST(to_json(list(file_name)) AS VARCHAR), CAST(to_json(fields) AS VARCHAR) FROM ("
@@ -44,10 +49,7 @@ boost::json::array to_array(const std::vector<std::string>& texts) {
 
 Status check_readable(const DataFile& file) {
   if (file.is_deletion_vector()) {
-    return fail(
-        ErrorCode::Unimplemented,
-        fmt::format("{}: deletion vectors of format version 3 are not read yet", file.file_path),
-        "Compact the table with the engine that wrote them, or write it as version 2.");
+    return {};
   }
   if (file.file_format != iceberg::FileFormat::Parquet) {
     return fail(ErrorCode::Unimplemented,
@@ -99,11 +101,15 @@ const NestedField* find_column_by_id(const iceberg::TableMetadata& table,
 struct TableSource::Group {
   PhysicalSchemaPtr schema;
   std::vector<std::string> paths;
+  std::vector<std::string> vectors;        ///< Of the paths, in hexadecimal; or none.
   std::set<std::string> position_deletes;  ///< Local paths.
   /// Equality delete files, by local path.
   std::map<std::string, std::shared_ptr<const DataFile>> equality_deletes;
   std::map<std::int32_t, iceberg::Literal> partition_values;  ///< Of missing columns, by field id.
   bool has_position_deletes = false;
+  bool has_vectors = false;
+
+  [[nodiscard]] bool needs_row_numbers() const { return has_position_deletes || has_vectors; }
 };
 
 /// Builds one scan.
@@ -170,17 +176,24 @@ class TableSource::Builder {
     LH_ASSIGN_OR_RETURN(one.schema, schema_of(path));
     add_partition_values(task, one);
     std::string key = one.schema->signature;
+    std::string vector;
+    std::vector<std::string> position_deletes;
     for (const iceberg::AttachedDelete& attached : task.deletes) {
-      LH_ASSIGN_OR_RETURN(const std::string delete_path,
-                          source_.local_path(attached.file->file_path));
+      if (attached.file->is_deletion_vector()) {
+        one.has_vectors = true;
+        LH_ASSIGN_OR_RETURN(vector, read_vector(*attached.file));
+        continue;
+      }
+      LH_ASSIGN_OR_RETURN(std::string delete_path, source_.local_path(attached.file->file_path));
       if (attached.file->content == FileContent::PositionDeletes) {
-        one.position_deletes.insert(delete_path);
+        one.has_position_deletes = true;
+        position_deletes.push_back(std::move(delete_path));
       } else {
-        one.equality_deletes.emplace(delete_path, attached.file);
+        one.equality_deletes.emplace(std::move(delete_path), attached.file);
       }
     }
-    one.has_position_deletes = !one.position_deletes.empty();
     key.append(one.has_position_deletes ? "|positions" : "|");
+    key.append(one.has_vectors ? "|vectors" : "|");
     for (const auto& [delete_path, file] : one.equality_deletes) {
       key.append("|").append(delete_path);
     }
@@ -189,13 +202,24 @@ class TableSource::Builder {
     }
     Group& group = groups_.try_emplace(std::move(key), std::move(one)).first->second;
     group.paths.push_back(path);
-    for (const iceberg::AttachedDelete& attached : task.deletes) {
-      if (attached.file->content == FileContent::PositionDeletes) {
-        LH_ASSIGN_OR_RETURN(std::string delete_path, source_.local_path(attached.file->file_path));
-        group.position_deletes.insert(std::move(delete_path));
-      }
+    group.position_deletes.insert(position_deletes.begin(), position_deletes.end());
+    if (group.has_vectors) {
+      group.vectors.push_back(std::move(vector));
     }
     return {};
+  }
+
+  Result<std::string> read_vector(const DataFile& file) {
+    LH_ASSIGN_OR_RETURN(const std::string bitmap,
+                        iceberg::read_deletion_vector(context_, source_.buckets_, table_, file));
+    vector_bytes_ += bitmap.size();
+    if (vector_bytes_ > kVectorBytesMax) {
+      return fail(
+          ErrorCode::ResourceExhausted,
+          fmt::format("the table's deletion vectors take more than {} bytes", kVectorBytesMax),
+          "Compact the table, or ask for fewer of its files.");
+    }
+    return to_hex(std::as_bytes(std::span(bitmap)));
   }
 
   /// Files that were migrated from Hive lack the columns that their folders name: identity
@@ -233,17 +257,52 @@ class TableSource::Builder {
     for (const NestedField& field : schema_.fields) {
       columns.push_back(tree::aliased(column(field, group), field.name));
     }
-    if (group.has_position_deletes && group.schema->has("file_row_number")) {
+    if (group.needs_row_numbers() && group.schema->has("file_row_number")) {
       return fail(ErrorCode::Unimplemented,
                   "a table with row deletes and a column called file_row_number is not read yet",
                   "Rename the column, or compact the table with the engine that deleted.");
     }
-    tree::object from = read_parquet(variable(group.paths), group.has_position_deletes, kFile);
+    tree::object from = read_parquet(variable(group.paths), group.needs_row_numbers(), kFile);
+    if (group.has_vectors) {
+      from = without_marked(std::move(from), group);
+    }
     if (group.has_position_deletes) {
       from = without_positions(std::move(from), group);
     }
     LH_ASSIGN_OR_RETURN(from, without_equal(std::move(from), group));
     return tree::select(std::move(columns), std::move(from));
+  }
+
+  /// The rows that their file's deletion vector does not have.
+  tree::object without_marked(tree::object from, const Group& group) {
+    const auto each_of = [&](const std::vector<std::string>& texts) {
+      return tree::function(
+          "unnest",
+          tree::array{tree::function("getvariable", tree::array{tree::string(variable(texts))})});
+    };
+    // Two lists in one SELECT are unnested side by side.
+    tree::object lists =
+        tree::subquery(tree::select(tree::array{tree::aliased(each_of(group.paths), "lh_path"),
+                                                tree::aliased(each_of(group.vectors), "lh_hex")},
+                                    tree::empty_table()),
+                       "lh_vector_lists");
+    tree::object vectors = tree::subquery(
+        tree::select(tree::array{tree::column({"lh_path"}),
+                                 tree::aliased(
+                                     tree::function("unhex", tree::array{tree::column({"lh_hex"})}),
+                                     "lh_vector")},
+                     std::move(lists)),
+        "lh_vectors");
+    tree::array conditions{
+        tree::compare("COMPARE_EQUAL", tree::column({std::string(kFile), std::string(kFileName)}),
+                      tree::column({"lh_vectors", "lh_path"})),
+        tree::negated(
+            tree::function("lh_roaring_contains",
+                           tree::array{tree::column({"lh_vectors", "lh_vector"}),
+                                       tree::column({std::string(kFile), "file_row_number"})})),
+    };
+    return tree::join("INNER", std::move(from), std::move(vectors),
+                      tree::all_of(std::move(conditions)));
   }
 
   tree::object without_positions(tree::object from, const Group& group) {
@@ -317,6 +376,7 @@ class TableSource::Builder {
   std::unordered_map<std::string, PhysicalSchemaPtr> schemas_;
   std::map<std::string, PhysicalSchemaPtr> mapped_;
   std::map<std::string, Group> groups_;
+  std::size_t vector_bytes_ = 0;
   TableScan out_;
 };
 

@@ -38,7 +38,7 @@ struct SnapshotChoice {
 /// Turns a snapshot into a SELECT over its Parquet files. Its columns have the schema's names,
 /// order and types, whatever schema each file was written with: files are grouped by what they
 /// physically hold, and what differs is renamed, cast, rebuilt or filled by field id, at any depth.
-/// Rows that position and equality deletes took are left out.
+/// Rows that position deletes, deletion vectors and equality deletes took are left out.
 ///
 /// Thread-safe. Knows the physical schema of the files it has seen, the latest of them.
 class TableSource {
@@ -55,8 +55,9 @@ class TableSource {
       : engine_(engine), buckets_(buckets), manifests_(manifests), options_(options) {}
 
   /// `prefix` begins the variables' names and is different for each table of a statement.
-  /// Unimplemented, by name, for what is not read yet (files that are not Parquet, deletion
-  /// vectors); FailedPrecondition or DataLoss if the table's files are not as they must be.
+  /// Unimplemented, by name, for files that are not Parquet; ResourceExhausted for more than 64 MiB
+  /// of deletion vectors; FailedPrecondition or DataLoss if the table's files are not as they must
+  /// be.
   Result<TableScan> scan(const RequestContext& context, const iceberg::TableMetadata& table,
                          const SnapshotChoice& choice, const iceberg::Filter& filter,
                          std::string_view prefix);

@@ -1,5 +1,8 @@
 #include "query/table_source.h"
 
+#include <algorithm>
+#include <filesystem>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -8,6 +11,7 @@
 #include <gmock/gmock.h>
 
 #include "base/testing/matchers.h"
+#include "iceberg/deletion_vector.h"
 #include "iceberg/snapshot_producer.h"
 #include "query/physical_schema.h"
 #include "query/testing/lake_fixture.h"
@@ -68,14 +72,17 @@ class TableSourceTest : public ::testing::Test {
                 IsOk());
   }
 
-  static std::vector<std::string> data_files(const std::string& table) {
+  static iceberg::ScanPlan plan(const std::string& table) {
     const catalog::LoadedTable loaded = load(table);
     iceberg::ManifestCache cache;
-    const auto plan = testing::value_or_throw(
+    return testing::value_or_throw(
         iceberg::plan_scan(context(), lake().buckets(), cache, *loaded.metadata,
                            loaded.metadata->current_snapshot()->snapshot_id));
+  }
+
+  static std::vector<std::string> data_files(const std::string& table) {
     std::vector<std::string> out;
-    for (const iceberg::ScanTask& task : plan.tasks) {
+    for (const iceberg::ScanTask& task : plan(table).tasks) {
       out.push_back(task.file->file_path);
     }
     return out;
@@ -103,6 +110,56 @@ TEST_F(TableSourceTest, RowsThatPositionDeletesNameAreGone) {
   // Rows that come later are not touched.
   run("INSERT INTO positions SELECT 100 + i, 'n' FROM range(10) t(i)");
   EXPECT_EQ(lake().text("SELECT count(*) FROM positions"), "[[18]]");
+}
+
+TEST_F(TableSourceTest, RowsThatDeletionVectorsMarkAreGone) {
+  run("CREATE TABLE vectors (id INTEGER, name VARCHAR) WITH ('format-version' = '3')");
+  run("INSERT INTO vectors SELECT i, 'a' || i FROM range(100000) t(i)");
+  run("INSERT INTO vectors SELECT 200000 + i, 'b' FROM range(10) t(i)");
+  run("INSERT INTO vectors SELECT 300000 + i, 'c' FROM range(10) t(i)");
+  ASSERT_EQ(load("vectors").metadata->format_version, 3);
+  const auto remove = [](const std::vector<std::pair<std::int64_t, std::set<int>>>& wanted) {
+    const catalog::LoadedTable table = load("vectors");
+    std::vector<iceberg::DeletedRows> deleted;
+    for (const iceberg::ScanTask& task : plan("vectors").tasks) {
+      for (const auto& [record_count, rows] : wanted) {
+        if (task.file->record_count == record_count) {
+          deleted.push_back({task, {}});
+          std::ranges::for_each(
+              rows, [&](int row) { deleted.back().rows.add(static_cast<std::uint64_t>(row)); });
+        }
+      }
+    }
+    commit("vectors", testing::value_or_throw(iceberg::write_deletion_vectors(
+                          context(), lake().buckets(), *table.metadata, deleted)));
+  };
+  remove({{100'000, {0, 3, 2047, 2048, 65'536, 99'999}}});
+  EXPECT_EQ(lake().text("SELECT count(*), count(DISTINCT id) FROM vectors"), "[[100014,100014]]");
+  EXPECT_EQ(lake().text("SELECT id FROM vectors WHERE id IN (0, 1, 3, 2047, 2049, 65536, 99999)"),
+            "[[1],[2049]]");
+  // More of the same file, and of two that are alike; a file of one's own does not matter.
+  remove({{100'000, {1}}, {10, {9}}});
+  EXPECT_EQ(lake().text("SELECT count(*), min(id), max(id) FROM vectors"), "[[100011,2,300008]]");
+  EXPECT_EQ(lake().text("SELECT max(id) FROM vectors WHERE name = 'b'"), "[[200008]]");
+  // Joined with itself, and beside equality deletes.
+  EXPECT_EQ(lake().text("SELECT count(*) FROM vectors a JOIN vectors b USING (id)"), "[[100011]]");
+  DataFile equality =
+      write("vectors", "e.parquet", "SELECT 'b' AS name", ", FIELD_IDS {name: 2}", 1);
+  equality.content = FileContent::EqualityDeletes;
+  equality.equality_ids = {2};
+  commit("vectors", iceberg::SnapshotProducer::row_delta({}, {equality}, {}));
+  EXPECT_EQ(lake().text("SELECT count(*) FROM vectors WHERE id >= 200000"), "[[9]]");
+  // A vector that is broken is an error, and not all of its file's rows.
+  const catalog::LoadedTable table = load("vectors");
+  for (const iceberg::ScanTask& task : plan("vectors").tasks) {
+    for (const iceberg::AttachedDelete& each : task.deletes) {
+      const auto place = testing::value_or_throw(lake().buckets().resolve(each.file->file_path));
+      if (each.file->is_deletion_vector()) {
+        std::filesystem::resize_file(*place.store->local_path(place.key), 10);
+      }
+    }
+  }
+  EXPECT_THAT(lake().rows("FROM vectors"), FailsWith(ErrorCode::DataLoss));
 }
 
 TEST_F(TableSourceTest, EqualityDeletesTakeOlderRowsOnlyAndNullEqualsNull) {
