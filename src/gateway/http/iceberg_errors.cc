@@ -31,6 +31,9 @@ std::string_view type_of(const Error& error, int status) {
       if (error.message.contains("Warehouse does not exist")) {
         return "NoSuchWarehouseException";
       }
+      if (error.message.contains("View does not exist")) {
+        return "NoSuchViewException";
+      }
       return error.message.contains("Table does not exist") ? "NoSuchTableException"
                                                             : "NotFoundException";
     case ErrorCode::AlreadyExists: return "AlreadyExistsException";

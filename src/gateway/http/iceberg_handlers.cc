@@ -27,14 +27,6 @@ constexpr char kNamespaceSeparator = '\x1F';
 // A commit can hold many snapshots and schemas; the parser's copy is several times as long.
 constexpr std::size_t kIcebergBodyBytesMax = std::size_t{64} << 20U;
 
-json::array to_array(const std::vector<std::string>& strings) {
-  json::array array;
-  for (const std::string& string : strings) {
-    array.emplace_back(string);
-  }
-  return array;
-}
-
 json::object to_object(const catalog::Properties& properties) {
   json::object object;
   for (const auto& [name, value] : properties) {
@@ -53,20 +45,6 @@ Result<TableIdentifier> identifier_from(const json::value& value, std::string wh
   LH_ASSIGN_OR_RETURN(table.name_space, fields.require_strings("namespace"));
   LH_ASSIGN_OR_RETURN(table.name, fields.require_string("name"));
   return table;
-}
-
-Result<TableIdentifier> require_identifier(JsonFields& fields, std::string_view name) {
-  LH_ASSIGN_OR_RETURN(const json::object* object, fields.require_object(name));
-  return identifier_from(*object, fmt::format("'{}'", name));
-}
-
-Result<catalog::Properties> properties_from(JsonFields& fields, std::string_view name) {
-  LH_ASSIGN_OR_RETURN(auto pairs, fields.optional_string_map(name));
-  catalog::Properties properties;
-  for (auto& [key, value] : pairs) {
-    properties.insert_or_assign(std::move(key), std::move(value));
-  }
-  return properties;
 }
 
 json::value page_token_json(const std::string& token) {
@@ -92,13 +70,6 @@ Result<catalog::TableCommit> commit_from(JsonFields& fields, TableIdentifier tab
 Error as_commit_error(Error error) {
   return error.code == ErrorCode::FailedPrecondition ? with_http_status(std::move(error), 400)
                                                      : error;
-}
-
-// The specification's 404 is also for a table whose metadata file is not there.
-Error as_load_error(Error error) {
-  const bool is_missing =
-      error.code == ErrorCode::DataLoss && error.message.contains("metadata file is missing");
-  return is_missing ? with_http_status(std::move(error), 404) : error;
 }
 
 iceberg::TableMetadata with_referenced_snapshots_only(const iceberg::TableMetadata& metadata) {
@@ -130,6 +101,55 @@ Response table_response_with(const LoadedTable& table, std::string_view metadata
 }
 
 }  // namespace
+
+json::array to_array(const std::vector<std::string>& strings) {
+  json::array array;
+  for (const std::string& string : strings) {
+    array.emplace_back(string);
+  }
+  return array;
+}
+
+Result<TableIdentifier> require_identifier(JsonFields& fields, std::string_view name) {
+  LH_ASSIGN_OR_RETURN(const json::object* object, fields.require_object(name));
+  return identifier_from(*object, fmt::format("'{}'", name));
+}
+
+Result<catalog::Properties> properties_from(JsonFields& fields, std::string_view name) {
+  LH_ASSIGN_OR_RETURN(auto pairs, fields.optional_string_map(name));
+  catalog::Properties properties;
+  for (auto& [key, value] : pairs) {
+    properties.insert_or_assign(std::move(key), std::move(value));
+  }
+  return properties;
+}
+
+Response identifiers_response(const catalog::Page<TableIdentifier>& page) {
+  json::array identifiers;
+  for (const TableIdentifier& each : page.items) {
+    identifiers.emplace_back(identifier_json(each));
+  }
+  return json_response(200, {{"identifiers", std::move(identifiers)},
+                             {"next-page-token", page_token_json(page.next_page_token)}});
+}
+
+Status check_named(JsonFields& fields, const TableIdentifier& in_path) {
+  if (fields.optional_value("identifier") == nullptr) {
+    return {};
+  }
+  LH_ASSIGN_OR_RETURN(const auto named, require_identifier(fields, "identifier"));
+  if (named != in_path) {
+    return fail(ErrorCode::InvalidArgument, fmt::format("the path names {}, and the body {}",
+                                                        to_string(in_path), to_string(named)));
+  }
+  return {};
+}
+
+Error as_load_error(Error error) {
+  const bool is_missing =
+      error.code == ErrorCode::DataLoss && error.message.contains("metadata file is missing");
+  return is_missing ? with_http_status(std::move(error), 404) : error;
+}
 
 catalog::Namespace split_namespace(std::string_view joined) {
   catalog::Namespace levels;
@@ -169,6 +189,10 @@ catalog::Namespace IcebergHandlers::Call::name_space() const {
 
 TableIdentifier IcebergHandlers::Call::table() const {
   return {.name_space = name_space(), .name = request.path_param("table")};
+}
+
+TableIdentifier IcebergHandlers::Call::view() const {
+  return {.name_space = name_space(), .name = request.path_param("view")};
 }
 
 Result<catalog::PageRequest> IcebergHandlers::Call::page() const {
@@ -283,12 +307,7 @@ Result<Response> IcebergHandlers::list_tables(const Call& call) {
   LH_ASSIGN_OR_RETURN(const auto page, call.page());
   LH_ASSIGN_OR_RETURN(const auto list,
                       catalog_.list_tables(call.context(), call.name_space(), page));
-  json::array identifiers;
-  for (const TableIdentifier& table : list.items) {
-    identifiers.emplace_back(identifier_json(table));
-  }
-  return json_response(200, {{"identifiers", std::move(identifiers)},
-                             {"next-page-token", page_token_json(list.next_page_token)}});
+  return identifiers_response(list);
 }
 
 Result<Response> IcebergHandlers::create_table(const Call& call) {
@@ -373,14 +392,7 @@ Result<Response> IcebergHandlers::table_exists(const Call& call) {
 Result<Response> IcebergHandlers::update_table(const Call& call) {
   LH_ASSIGN_OR_RETURN(const json::value body, call.json());
   LH_ASSIGN_OR_RETURN(auto fields, JsonFields::of(body, "the request body"));
-  if (fields.optional_value("identifier") != nullptr) {
-    LH_ASSIGN_OR_RETURN(const auto named, require_identifier(fields, "identifier"));
-    if (named != call.table()) {
-      return fail(ErrorCode::InvalidArgument,
-                  fmt::format("the path names table {}, and the body table {}",
-                              to_string(call.table()), to_string(named)));
-    }
-  }
+  LH_RETURN_IF_ERROR(check_named(fields, call.table()));
   LH_ASSIGN_OR_RETURN(const catalog::TableCommit commit, commit_from(fields, call.table()));
   Write write;
   write.answers_table = true;

@@ -36,6 +36,7 @@ class IcebergHandlers {
   void add_namespace_routes(Router& router);
   void add_table_routes(Router& router);
   void add_commit_routes(Router& router);
+  void add_view_routes(Router& router);
 
   Result<Response> get_config(const Call& call);
   Result<Response> list_namespaces(const Call& call);
@@ -55,6 +56,14 @@ class IcebergHandlers {
   Result<Response> report_metrics(const Call& call);
   Result<Response> load_credentials(const Call& call);
   Result<Response> commit_transaction(const Call& call);
+  Result<Response> list_views(const Call& call);
+  Result<Response> create_view(const Call& call);
+  Result<Response> register_view(const Call& call);
+  Result<Response> load_view(const Call& call);
+  Result<Response> view_exists(const Call& call);
+  Result<Response> replace_view(const Call& call);
+  Result<Response> drop_view(const Call& call);
+  Result<Response> rename_view(const Call& call);
 
   /// Does the write, or answers as the same request was answered before.
   Result<Response> once(const Call& call, const Write& write);

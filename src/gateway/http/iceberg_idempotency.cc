@@ -39,14 +39,12 @@ bool is_final(ErrorCode code) {
   return false;
 }
 
-std::string table_receipt(const LoadedTable& table) {
-  json::array levels;
-  for (const std::string& level : table.identifier.name_space) {
-    levels.emplace_back(level);
-  }
-  const json::value body = {{"metadata-location", table.metadata_location},
-                            {"namespace", std::move(levels)},
-                            {"name", table.identifier.name}};
+std::string location_receipt(std::string_view kind, const std::string& metadata_location,
+                             const catalog::TableIdentifier& named) {
+  const json::value body = {{"kind", kind},
+                            {"metadata-location", metadata_location},
+                            {"namespace", to_array(named.name_space)},
+                            {"name", named.name}};
   return to_json(body);
 }
 
@@ -59,7 +57,7 @@ std::string body_receipt(std::string_view body) {
 Result<Response> IcebergHandlers::once(const Call& call, const Write& write) {
   const std::string key(call.request.header("Idempotency-Key"));
   if (key.empty()) {
-    return write.run({});
+    return write.run_view ? write.run_view({}) : write.run({});
   }
   if (key.size() > kKeyBytesMax) {
     return fail(ErrorCode::InvalidArgument,
@@ -91,12 +89,18 @@ Result<Response> IcebergHandlers::once(const Call& call, const Write& write) {
   if (!write.keeps_receipt_after) {
     options.also = [&](metastore::Transaction& transaction, const std::vector<LoadedTable>& after) {
       if (write.answers_table && !after.empty()) {
-        receipt.body = table_receipt(after.front());
+        const LoadedTable& table = after.front();
+        receipt.body = location_receipt("table", table.metadata_location, table.identifier);
       }
       return catalog::Catalog::put_receipt(transaction, receipt);
     };
   }
-  Result<Response> answer = write.run(options);
+  catalog::ViewCommitOptions view_options;
+  view_options.also = [&](metastore::Transaction& transaction, const catalog::LoadedView& after) {
+    receipt.body = location_receipt("view", after.metadata_location, after.identifier);
+    return catalog::Catalog::put_receipt(transaction, receipt);
+  };
+  Result<Response> answer = write.run_view ? write.run_view(view_options) : write.run(options);
   if (answer && !write.keeps_receipt_after) {
     return answer;
   }
@@ -128,6 +132,15 @@ Result<Response> IcebergHandlers::replay(const Call& call, const Receipt& receip
   catalog::TableIdentifier table;
   LH_ASSIGN_OR_RETURN(table.name_space, fields.require_strings("namespace"));
   LH_ASSIGN_OR_RETURN(table.name, fields.require_string("name"));
+  LH_ASSIGN_OR_RETURN(const auto kind, fields.optional_string("kind"));
+  if (kind == "view") {
+    auto view = catalog_.load_view_at(call.context(), table, *location);
+    if (!view && view.error().code == ErrorCode::NotFound) {
+      view = catalog_.load_view(call.context(), table);
+    }
+    LH_RETURN_IF_ERROR(view);
+    return view_response(*view);
+  }
   auto loaded = catalog_.load_table_at(call.context(), table, *location);
   if (!loaded && loaded.error().code == ErrorCode::NotFound) {
     // The table lets old metadata files go: what it has become since is the nearest true answer.

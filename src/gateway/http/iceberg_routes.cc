@@ -17,10 +17,12 @@ constexpr std::string_view kTag = "Iceberg REST catalog";
 constexpr std::string_view kNamespaces = "/iceberg/v1/namespaces";
 constexpr std::string_view kNamespace = "/iceberg/v1/namespaces/{namespace}";
 constexpr std::string_view kTables = "/iceberg/v1/namespaces/{namespace}/tables";
+constexpr std::string_view kViews = "/iceberg/v1/namespaces/{namespace}/views";
+constexpr std::string_view kView = "/iceberg/v1/namespaces/{namespace}/views/{view}";
 constexpr std::string_view kTable = "/iceberg/v1/namespaces/{namespace}/tables/{table}";
 
 // As clients look them up: the specification's paths with its {prefix}, though ours is empty.
-constexpr std::array<std::string_view, 18> kEndpoints = {
+constexpr std::array<std::string_view, 26> kEndpoints = {
     "GET /v1/{prefix}/namespaces",
     "POST /v1/{prefix}/namespaces",
     "GET /v1/{prefix}/namespaces/{namespace}",
@@ -38,6 +40,14 @@ constexpr std::array<std::string_view, 18> kEndpoints = {
     "POST /v1/{prefix}/namespaces/{namespace}/register",
     "POST /v1/{prefix}/tables/rename",
     "POST /v1/{prefix}/transactions/commit",
+    "GET /v1/{prefix}/namespaces/{namespace}/views",
+    "POST /v1/{prefix}/namespaces/{namespace}/views",
+    "GET /v1/{prefix}/namespaces/{namespace}/views/{view}",
+    "HEAD /v1/{prefix}/namespaces/{namespace}/views/{view}",
+    "POST /v1/{prefix}/namespaces/{namespace}/views/{view}",
+    "DELETE /v1/{prefix}/namespaces/{namespace}/views/{view}",
+    "POST /v1/{prefix}/namespaces/{namespace}/register-view",
+    "POST /v1/{prefix}/views/rename",
     "GET /v1/config",
 };
 
@@ -46,7 +56,7 @@ struct NamedSchema {
   std::string_view schema;
 };
 
-constexpr std::array<NamedSchema, 19> kSchemas = {{
+constexpr std::array<NamedSchema, 24> kSchemas = {{
     {"IcebergError",
      R"({"type":"object","required":["error"],"properties":{"error":{"type":"object",
 "required":["message","type","code"],"properties":{"message":{"type":"string"},
@@ -120,6 +130,37 @@ constexpr std::array<NamedSchema, 19> kSchemas = {{
     {"IcebergMetricsReport",
      R"({"type":"object","required":["report-type"],"properties":{
 "report-type":{"type":"string"}}})"},
+    {"IcebergViewVersion",
+     R"({"type":"object","required":["version-id","timestamp-ms","schema-id","summary",
+"representations","default-namespace"],"properties":{"version-id":{"type":"integer"},
+"timestamp-ms":{"type":"integer"},"schema-id":{"type":"integer"},
+"summary":{"$ref":"#/components/schemas/IcebergProperties"},
+"representations":{"type":"array","items":{"type":"object","required":["type"],"properties":{
+"type":{"type":"string"},"sql":{"type":"string"},"dialect":{"type":"string"}}}},
+"default-catalog":{"type":"string"},
+"default-namespace":{"$ref":"#/components/schemas/IcebergNamespace"}}})"},
+    {"IcebergCreateView",
+     R"({"type":"object","required":["name","schema","view-version"],"properties":{
+"name":{"type":"string"},
+"location":{"type":"string","description":"Ignored: views lie where the server puts them."},
+"schema":{"$ref":"#/components/schemas/IcebergSchema"},
+"view-version":{"$ref":"#/components/schemas/IcebergViewVersion"},
+"properties":{"$ref":"#/components/schemas/IcebergProperties"}}})"},
+    {"IcebergRegisterView",
+     R"({"type":"object","required":["name","metadata-location"],"properties":{
+"name":{"type":"string"},"metadata-location":{"type":"string"}}})"},
+    {"IcebergLoadViewResult",
+     R"({"type":"object","required":["metadata-location","metadata"],"properties":{
+"metadata-location":{"type":"string"},"metadata":{"type":"object","required":["view-uuid",
+"format-version","location","schemas","current-version-id","versions","version-log"]},
+"config":{"$ref":"#/components/schemas/IcebergProperties"}}})"},
+    {"IcebergCommitView",
+     R"({"type":"object","required":["updates"],"properties":{
+"identifier":{"$ref":"#/components/schemas/IcebergTableIdentifier"},
+"requirements":{"type":"array","items":{"type":"object","required":["type"],
+"properties":{"type":{"type":"string"}}}},
+"updates":{"type":"array","items":{"type":"object","required":["action"],
+"properties":{"action":{"type":"string"}}}}}})"},
     {"IcebergCredentials",
      R"({"type":"object","required":["storage-credentials"],"properties":{
 "storage-credentials":{"type":"array","items":{"type":"object"}}}})"},
@@ -153,6 +194,14 @@ ParameterSpec table_parameter() {
   return {.in = In::Path,
           .name = "table",
           .description = "The table's name.",
+          .schema = R"({"type":"string","minLength":1})",
+          .required = true};
+}
+
+ParameterSpec view_parameter() {
+  return {.in = In::Path,
+          .name = "view",
+          .description = "The view's name.",
           .schema = R"({"type":"string","minLength":1})",
           .required = true};
 }
@@ -195,6 +244,9 @@ Route IcebergHandlers::route(Method method, std::string path, std::string operat
   }
   if (route.path.contains("{table}")) {
     route.parameters.push_back(table_parameter());
+  }
+  if (route.path.contains("{view}")) {
+    route.parameters.push_back(view_parameter());
   }
   if (method == Method::Post) {
     route.errors.insert(route.errors.end(), {406, 413, 415});
@@ -363,6 +415,62 @@ void IcebergHandlers::add_commit_routes(Router& router) {
   router.add(std::move(transaction));
 }
 
+void IcebergHandlers::add_view_routes(Router& router) {
+  Route list =
+      route(Method::Get, std::string(kViews), "icebergListViews", &IcebergHandlers::list_views);
+  list.summary = "List a namespace's views";
+  list.parameters = page_parameters() + namespace_parameter();
+  list.responses = {answer(200, "The views.", "IcebergTableList")};
+  router.add(std::move(list));
+
+  Route create =
+      route(Method::Post, std::string(kViews), "icebergCreateView", &IcebergHandlers::create_view);
+  create.summary = "Create a view";
+  create.request = {json_of("IcebergCreateView")};
+  create.responses = {answer(200, "The view.", "IcebergLoadViewResult")};
+  router.add(std::move(create));
+
+  Route load =
+      route(Method::Get, std::string(kView), "icebergLoadView", &IcebergHandlers::load_view);
+  load.summary = "A view's metadata";
+  load.responses = {answer(200, "The view.", "IcebergLoadViewResult")};
+  router.add(std::move(load));
+
+  Route exists =
+      route(Method::Head, std::string(kView), "icebergViewExists", &IcebergHandlers::view_exists);
+  exists.summary = "Whether a view exists";
+  exists.responses = {nothing(204, "It exists.")};
+  router.add(std::move(exists));
+
+  Route replace =
+      route(Method::Post, std::string(kView), "icebergReplaceView", &IcebergHandlers::replace_view);
+  replace.summary = "Commit updates to a view";
+  replace.request = {json_of("IcebergCommitView")};
+  replace.responses = {answer(200, "The view after the commit.", "IcebergLoadViewResult")};
+  router.add(std::move(replace));
+
+  Route drop =
+      route(Method::Delete, std::string(kView), "icebergDropView", &IcebergHandlers::drop_view);
+  drop.summary = "Drop a view";
+  drop.responses = {nothing(204, "It is gone.")};
+  router.add(std::move(drop));
+
+  Route registered = route(Method::Post, std::string(kNamespace) + "/register-view",
+                           "icebergRegisterView", &IcebergHandlers::register_view);
+  registered.summary = "Register a view by its metadata file";
+  registered.request = {json_of("IcebergRegisterView")};
+  registered.responses = {answer(200, "The view.", "IcebergLoadViewResult")};
+  router.add(std::move(registered));
+
+  Route rename = route(Method::Post, "/iceberg/v1/views/rename", "icebergRenameView",
+                       &IcebergHandlers::rename_view);
+  rename.summary = "Rename a view";
+  rename.request = {json_of("IcebergRenameTable")};
+  rename.responses = {nothing(204, "Renamed.")};
+  rename.errors.push_back(404);
+  router.add(std::move(rename));
+}
+
 void IcebergHandlers::add_routes(Router& router) {
   for (const NamedSchema& schema : kSchemas) {
     router.add_schema(std::string(schema.name), std::string(schema.schema));
@@ -384,6 +492,7 @@ void IcebergHandlers::add_routes(Router& router) {
   add_namespace_routes(router);
   add_table_routes(router);
   add_commit_routes(router);
+  add_view_routes(router);
 }
 
 }  // namespace lakehouse::gateway::http
