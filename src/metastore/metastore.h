@@ -66,4 +66,15 @@ class Metastore {
 /// file was written by a newer version of this program.
 Result<std::unique_ptr<Metastore>> open_sqlite(const std::string& path);
 
+/// A PostgreSQL database (13 or later), or a schema of one that the URL's search_path names; its
+/// tables are made and migrated if needed. Several servers may share it: a transaction that another
+/// server's made impossible is run again. Unavailable if it cannot be reached; FailedPrecondition
+/// as above.
+Result<std::unique_ptr<Metastore>> open_postgres(const std::string& url);
+
+/// By its URL: "postgresql://..." (or "postgres://..."), else the path of a SQLite file.
+Result<std::unique_ptr<Metastore>> open(const std::string& url_or_path);
+/// True for the URL of a metastore that several servers may share.
+[[nodiscard]] bool is_shared(std::string_view url_or_path);
+
 }  // namespace lakehouse::metastore

@@ -136,11 +136,27 @@ constexpr std::array<std::string_view, 5> kVersion4 = {
          PRIMARY KEY (output_id, run)))",
 };
 
-constexpr std::array<Migration, 4> kMigrations = {
+constexpr std::array<std::string_view, 1> kVersion6 = {
+    // What was decided about the columns of files, by where they are from ('' for every source): the
+    // header, as a table's name, means the field, is converted to its type, or goes.
+    R"(CREATE TABLE schema_rules (
+         table_uuid TEXT NOT NULL,
+         source TEXT NOT NULL,
+         kind TEXT NOT NULL,
+         header TEXT NOT NULL,
+         field_id BIGINT NOT NULL,
+         value TEXT,
+         principal TEXT NOT NULL,
+         created_at_ms BIGINT NOT NULL,
+         PRIMARY KEY (table_uuid, source, kind, header)))",
+};
+
+constexpr std::array<Migration, 5> kMigrations = {
     Migration{.version = 1, .statements = kVersion1},
     Migration{.version = 2, .statements = kVersion2},
     Migration{.version = 3, .statements = kVersion3},
     Migration{.version = 4, .statements = kVersion4},
+    Migration{.version = 6, .statements = kVersion6},
 };
 
 }  // namespace

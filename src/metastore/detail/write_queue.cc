@@ -153,7 +153,8 @@ bool WriteQueue::attempt(Batch* batch, Error* problem) {
   if (committed) {
     return true;
   }
-  const bool again = connection_->state() == TransactionState::Conflict;
+  const bool again = connection_->state() == TransactionState::Conflict &&
+                     committed.error().code != ErrorCode::CommitStateUnknown;
   connection_->rollback();
   *problem = std::move(committed).error();
   if (again) {
