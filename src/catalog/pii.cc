@@ -71,6 +71,7 @@ struct Counts {
   double routing = 0;
   double bic = 0;
   double account = 0;  ///< Some digits, perhaps in groups.
+  double id_like = 0;  ///< Six digits or more, and not much else.
   double street = 0;
   double postal = 0;
   double two_part = 0;  ///< Digits and letters, in several words.
@@ -80,6 +81,7 @@ struct Counts {
   bool blood_o_or_ab = false;
   double medical_term = 0;
   std::set<char> icd_chapters;
+  std::set<std::size_t> icd_lengths;  ///< A shop's codes are all of one length.
   double amount = 0;
   double amount_max = 0;
   double birth = 0;
@@ -109,12 +111,18 @@ bool is_account_number(std::string_view text) {
   return digits >= 6 && digits <= 18;
 }
 
+bool is_id_like(std::string_view text) {
+  const auto digits = std::ranges::count_if(text, [](char c) { return c >= '0' && c <= '9'; });
+  return digits >= 6 && text.size() <= 20;
+}
+
 void count_health(std::string_view value, Counts* counts) {
   bool dotted = false;
   if (pii::is_icd10(value, &dotted)) {
     ++counts->icd;
     counts->icd_dotted += dotted ? 1 : 0;
     counts->icd_chapters.insert(value.front());
+    counts->icd_lengths.insert(value.size());
   }
   if (pii::is_blood_type(value)) {
     ++counts->blood;
@@ -146,6 +154,7 @@ void count_numbers(std::string_view value, Counts* counts) {
   counts->iban += pii::is_iban(value) ? 1 : 0;
   counts->routing += pii::is_aba_routing(value) ? 1 : 0;
   counts->account += is_account_number(value) ? 1 : 0;
+  counts->id_like += is_id_like(value) ? 1 : 0;
   double amount = 0;
   if (pii::is_amount(value, &amount)) {
     ++counts->amount;
@@ -343,6 +352,9 @@ class Judge {
         return strong(0.75, share(found), std::string("are valid national numbers: ").append(name));
       }
     }
+    if (clearly() && share(n_.id_like) >= 0.8) {
+      return {0.75, "the column's name, and its values are numbers as ids have"};
+    }
     return inside(against() ? 0 : n_.inside_ssn, "social security numbers");
   }
 
@@ -400,7 +412,8 @@ class Judge {
     if (share(n_.blood) == 1 && n_.blood_o_or_ab && n_.all >= 3) {
       return {0.8, "all values are blood types"};
     }
-    if (icd >= 0.95 && n_.icd_dotted >= 0.3 * n_.all && n_.icd_chapters.size() >= 4 && enough()) {
+    if (icd >= 0.95 && n_.icd_dotted >= 0.3 * n_.all && n_.icd_chapters.size() >= 4 &&
+        n_.icd_lengths.size() >= 2 && enough()) {
       return {0.7, share_of(icd, "are ICD-10 codes")};
     }
     return says_ == Says::Perhaps && around_.health

@@ -138,6 +138,26 @@ constexpr std::string_view kThings =
     "warehouses|airport|airports|hotel|hotels|restaurant|restaurants|campaign|campaigns|price|"
     "upc|ean|manufacturer|team|teams|firmware|release|releases|asset|assets|route|routes";
 
+/// Letters of Latin-1 from U+00C0 on, without their accents.
+constexpr std::string_view kWithoutAccents =
+    "aaaaaaaceeeeiiiidnooooo ouuuuytsaaaaaaaceeeeiiiidnooooo ouuuuyty";
+
+std::string plain(std::string_view text) {
+  std::string out;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const auto next = i + 1 < text.size() ? static_cast<unsigned char>(text[i + 1]) : 0U;
+    if (text[i] == '\xc3' && next >= 0x80 && next < 0xC0) {
+      const bool sharp_s = next == 0x9F;
+      out += kWithoutAccents[next - 0x80];
+      out += sharp_s ? "s" : "";
+      ++i;
+    } else {
+      out += text[i];
+    }
+  }
+  return out;
+}
+
 enum class Letter : std::uint8_t { Lower, Upper, Digit, Other };
 
 Letter letter_of(char c) {
@@ -153,7 +173,9 @@ Letter letter_of(char c) {
 
 }  // namespace
 
-std::string words_of(std::string_view name) {
+std::string words_of(std::string_view original) {
+  const std::string without_accents = plain(original);
+  const std::string_view name = without_accents;
   std::string out = " ";
   Letter before = Letter::Other;
   for (std::size_t i = 0; i < name.size(); ++i) {

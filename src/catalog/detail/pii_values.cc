@@ -647,8 +647,10 @@ Inside look_inside(std::string_view text) {
     while (!run.empty() && std::string_view("+-. (").contains(run.back())) {
       run.remove_suffix(1);
     }
-    const bool alone = (from == 0 || !(is_alpha(text[from - 1]) || text[from - 1] == '_')) &&
-                       (to == text.size() || !(is_alpha(text[to]) || text[to] == '_'));
+    const std::size_t end = from + run.size();
+    const auto in_word = [](char c) { return is_alpha(c) || c == '_'; };
+    const bool alone =
+        (from == 0 || !in_word(text[from - 1])) && (end == text.size() || !in_word(text[end]));
     if (alone && !run.empty()) {
       inside.phone = inside.phone || phone(run) == Fit::Strong;
       const Fit fit = card(run);
