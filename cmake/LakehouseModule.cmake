@@ -37,6 +37,6 @@ function(lakehouse_module_tests name)
     target_link_libraries(${name}_test PRIVATE lakehouse::${name} lakehouse_options GTest::gmock_main
       rapidcheck::rapidcheck)
     gtest_discover_tests(${name}_test TEST_PREFIX "${name}." NO_PRETTY_VALUES DISCOVERY_TIMEOUT 60
-      DISCOVERY_MODE PRE_TEST PROPERTIES LABELS ${name})
+      DISCOVERY_MODE PRE_TEST PROPERTIES LABELS ${name} ${LAKEHOUSE_TEST_PROPERTIES})
   endif()
 endfunction()
