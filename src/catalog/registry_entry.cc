@@ -201,7 +201,9 @@ Freshness freshness(const TableMetadata& metadata, const RegistryEntry& entry,
     snapshot = parent;
   }
   if (out.sla_s && out.last_write_ms) {
-    const std::int64_t due_ms = *out.last_write_ms + *out.sla_s * 1000;
+    // The clamp is for times that other clients have made up.
+    const std::int64_t due_ms =
+        std::clamp(*out.last_write_ms, std::int64_t{0}, INT64_MAX / 2) + *out.sla_s * 1000;
     out.is_stale = now_ms > due_ms;
     out.stale_since_ms = out.is_stale ? std::optional(due_ms) : std::nullopt;
   } else {

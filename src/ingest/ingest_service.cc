@@ -62,6 +62,22 @@ bool widens_to(const iceberg::TableMetadata& metadata, const std::string& column
   return field != nullptr && wanted && can_promote(*field->type, **wanted, metadata.format_version);
 }
 
+/// Rows that come without a file are a program's.
+catalog::LineageRun lineage_of(const Upload& upload, const IngestOptions& options) {
+  const bool is_file = !options.file_name.empty();
+  const std::string source =
+      !options.source.empty() ? options.source : (is_file ? "upload" : "api");
+  json::object detail{{"sha256", upload.sha256()}};
+  if (is_file) {
+    detail["file"] = as_utf8(options.file_name);
+  }
+  catalog::LineageRun run;
+  run.job = "ingest";
+  run.inputs = {{.kind = catalog::LineageNodeKind::Source, .id = source, .name = source}};
+  run.detail_json = json::serialize(detail);
+  return run;
+}
+
 }  // namespace
 
 Result<IngestMode> ingest_mode_from(std::string_view name) {
@@ -215,6 +231,7 @@ Result<query::AppendRequest> IngestService::request(const RequestContext& contex
   if (!job->options.file_name.empty()) {
     append.summary.emplace_back("lakehouse.ingest.file", job->options.file_name);
   }
+  append.lineage = lineage_of(job->upload, job->options);
   append.before_commit = [this, context, job](std::int64_t row_count) {
     return check_outcome(context, row_count, job);
   };

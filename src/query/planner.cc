@@ -92,6 +92,11 @@ class Planning {
         return at_position(std::move(done).error(), reference.position);
       }
     }
+    for (const auto& [identifier, table] : tables_) {
+      out_.inputs.push_back({.kind = catalog::LineageNodeKind::Dataset,
+                             .id = table.metadata->table_uuid,
+                             .name = catalog::to_string(identifier)});
+    }
     return std::move(out_);
   }
 

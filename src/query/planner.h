@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/request_context.h"
 #include "catalog/catalog.h"
+#include "catalog/lineage.h"
 #include "engine/engine.h"
 #include "query/rewrite.h"
 #include "query/table_source.h"
@@ -24,6 +25,7 @@ namespace lakehouse::query {
 struct PlannedSelect {
   std::vector<engine::Variable> variables;
   std::vector<std::pair<std::string, std::int64_t>> snapshot_ids;  ///< Dataset and snapshot.
+  std::vector<catalog::LineageInput> inputs;                       ///< The tables, each once.
 };
 
 /// The table that `dotted` names; "lake", the catalog's name for SQL clients, may stand before it.

@@ -330,6 +330,7 @@ Result<QueryService::Plan> QueryService::plan(const RequestContext& context,
   out.statement.variables = std::move(planned.variables);
   out.statement.parameters = request.params;
   out.snapshot_ids = std::move(planned.snapshot_ids);
+  out.inputs = std::move(planned.inputs);
   out.parsed = std::move(parsed);
   return out;
 }
@@ -412,6 +413,25 @@ Result<std::optional<QueryService::Outcome>> QueryService::repeated(const Reques
 }
 
 namespace {
+
+constexpr std::size_t kLineageSqlBytesMax = 2'000;
+
+catalog::LineageRun lineage_of(std::string job, std::vector<catalog::LineageInput> inputs,
+                               const SqlRequest& request) {
+  catalog::LineageRun run;
+  run.job = std::move(job);
+  // What reads no table holds the rows themselves, which are not to be kept here.
+  if (!inputs.empty()) {
+    std::size_t size = std::min(request.sql.size(), kLineageSqlBytesMax);
+    while (size > 0 && size < request.sql.size() &&
+           (static_cast<unsigned char>(request.sql[size]) & 0xC0U) == 0x80U) {
+      --size;  // Not within a character.
+    }
+    run.detail_json = json::serialize(json::object{{"sql", request.sql.substr(0, size)}});
+  }
+  run.inputs = std::move(inputs);
+  return run;
+}
 
 catalog::Receipt receipt_of(const RequestContext& context, const SqlRequest& request,
                             const std::string& column, const json::value& value,
@@ -504,6 +524,7 @@ Result<QueryService::Outcome> QueryService::insert(const RequestContext& context
     }
     append_request.columns.push_back(*std::move(exact));
   }
+  append_request.lineage = lineage_of("insert", std::move(planned.inputs), request);
   append_request.source = std::move(planned.statement);
   append_request.mode = WriteMode::Append;
   auto outcome = append(context, std::move(append_request), request);
@@ -557,6 +578,7 @@ Result<QueryService::Outcome> QueryService::create_table(
   LH_ASSIGN_OR_RETURN(Plan planned, plan(context, parsed, request));
   AppendRequest append_request;
   append_request.table = *std::move(table);
+  append_request.lineage = lineage_of("create_table_as", std::move(planned.inputs), request);
   append_request.source = std::move(planned.statement);
   append_request.mode =
       statement.if_exists == IfExists::Replace ? WriteMode::CreateOrReplace : WriteMode::Create;

@@ -104,6 +104,7 @@ class QueryService {
     engine::Statement statement;
     std::shared_ptr<const Parsed> parsed;  ///< For positions.
     std::vector<std::pair<std::string, std::int64_t>> snapshot_ids;
+    std::vector<catalog::LineageInput> inputs;
   };
   /// What a statement that is no SELECT came to.
   struct Outcome {

@@ -90,6 +90,14 @@ CommitHook forgetting_files(const CommitHook& also) {
       };
 }
 
+CommitHook recording(catalog::LineageRun run, CommitHook also) {
+  return [run = std::move(run), also = std::move(also)](
+             metastore::Transaction& transaction, const std::vector<LoadedTable>& after) -> Status {
+    LH_RETURN_IF_ERROR(catalog::record_lineage(transaction, run));
+    return also ? also(transaction, after) : Status();
+  };
+}
+
 catalog::CreateTable creation(const TableIdentifier& table, iceberg::Schema schema,
                               iceberg::PartitionSpec spec, const TableDefinition& definition) {
   catalog::CreateTable create;
@@ -352,6 +360,20 @@ Result<Appended> TableWriter::commit(const RequestContext& context, const Append
   return std::unexpected(std::move(ready).error());
 }
 
+catalog::LineageRun TableWriter::lineage_of(const RequestContext& context,
+                                            const AppendRequest& request, const Job& job,
+                                            std::int64_t now_ms) {
+  catalog::LineageRun run = *request.lineage;
+  run.output_id = job.shape->table_uuid;
+  run.output_name = to_string(request.table);
+  run.at_ms = now_ms;
+  run.principal = context.principal;
+  run.snapshot_id = job.produced->snapshot.snapshot_id;
+  run.rows = job.rows;
+  run.replaces = replaces_rows(request.mode);
+  return run;
+}
+
 Result<LoadedTable> TableWriter::commit_once(const RequestContext& context,
                                              const AppendRequest& request, Job* job) {
   LH_RETURN_IF_ERROR(context.check());
@@ -382,8 +404,16 @@ Result<LoadedTable> TableWriter::commit_once(const RequestContext& context,
     }
     std::ranges::copy(job->produced->updates, std::back_inserter(updates));
   }
+  CommitHook also = request.also;
+  if (request.lineage && job->produced) {
+    const catalog::LineageRun run = lineage_of(context, request, *job, catalog_.now_ms());
+    std::ranges::move(
+        catalog::lineage_updates(job->creates ? nullptr : job->base.metadata.get(), run),
+        std::back_inserter(updates));
+    also = recording(run, also);
+  }
   return catalog_.commit_table(context, request.table, std::move(requirements), std::move(updates),
-                               {.also = replaces ? forgetting_files(request.also) : request.also});
+                               {.also = replaces ? forgetting_files(also) : also});
 }
 
 Status TableWriter::rebase(const RequestContext& context, const AppendRequest& request, Job* job) {

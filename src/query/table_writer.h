@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "base/request_context.h"
 #include "catalog/catalog.h"
+#include "catalog/lineage.h"
 #include "engine/engine.h"
 #include "iceberg/manifest.h"
 #include "iceberg/schema.h"
@@ -133,6 +134,9 @@ struct AppendRequest {
   /// and the casts see the table as it is afterwards.
   std::vector<AlterAction> evolve;
   std::vector<std::pair<std::string, std::string>> summary;  ///< Extra snapshot summary entries.
+  /// Where the rows are from: job, inputs, detail. The writer fills in the rest and records it in
+  /// the commit, if that makes a snapshot.
+  std::optional<catalog::LineageRun> lineage;
   /// Called with the rows written before anything is committed; an error abandons the write.
   std::function<Status(std::int64_t rows)> before_commit;
   CommitHook also;
@@ -219,6 +223,8 @@ class TableWriter {
   Result<Appended> commit(const RequestContext& context, const AppendRequest& request, Job* job);
   Result<catalog::LoadedTable> commit_once(const RequestContext& context,
                                            const AppendRequest& request, Job* job);
+  static catalog::LineageRun lineage_of(const RequestContext& context, const AppendRequest& request,
+                                        const Job& job, std::int64_t now_ms);
   Status rebase(const RequestContext& context, const AppendRequest& request, Job* job);
   void undo(const RequestContext& context, Job* job);
   Result<std::unique_lock<std::timed_mutex>> lock_commits(const RequestContext& context,
