@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "catalog/detail/commit_queue.h"
 #include "catalog/detail/locations.h"
 #include "catalog/detail/metadata_files.h"
 #include "catalog/detail/rows.h"
@@ -18,7 +19,7 @@ Catalog::Catalog(storage::Buckets& buckets, metastore::Metastore& metastore, Opt
       metastore_(metastore),
       options_(std::move(options)),
       files_(std::make_unique<MetadataFiles>(buckets, options_.metadata_cache_bytes_max)),
-      stripes_(std::make_unique<Stripes>()) {}
+      queue_(std::make_unique<CommitQueue>()) {}
 
 Catalog::~Catalog() = default;
 
@@ -145,6 +146,10 @@ Result<LoadedTable> Catalog::load_table_at(const RequestContext& context,
                      .metadata_location = metadata_location,
                      .metadata = content.metadata,
                      .metadata_json = content.json};
+}
+
+std::shared_ptr<const std::string> Catalog::referenced_metadata_json(const LoadedTable& table) {
+  return files_->referenced_json(table.metadata_location, *table.metadata);
 }
 
 Result<Page<TableIdentifier>> Catalog::list_tables(const RequestContext& context,

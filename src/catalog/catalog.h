@@ -1,11 +1,9 @@
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -87,8 +85,9 @@ struct TableCommit {
 /// What a write may take along into the metastore transaction that makes it visible.
 struct CommitOptions {
   /// Runs in that transaction, after the change; `after` holds the tables as committed, in the
-  /// order of the request (empty for drops and namespaces). If it fails, nothing is committed and
-  /// its error is the answer. May run more than once, when the commit is tried again.
+  /// order of the request (empty for drops and namespaces) and without their text. If it fails,
+  /// nothing is committed and its error is the answer. May run more than once, when the commit is
+  /// tried again, and on another thread than the caller's.
   std::function<Status(metastore::Transaction&, const std::vector<LoadedTable>& after)> also;
 };
 
@@ -191,6 +190,10 @@ class Catalog {
   /// The table as a metadata file of it describes it, current or not: what a commit once answered.
   Result<LoadedTable> load_table_at(const RequestContext& context, const TableIdentifier& table,
                                     const std::string& metadata_location);
+  /// The metadata's text without the snapshots that no branch or tag names, and with the last 32
+  /// entries of the snapshot log only: what `snapshots=refs` of the REST specification asks for. It
+  /// costs as little for a table with a long history as for a new one.
+  std::shared_ptr<const std::string> referenced_metadata_json(const LoadedTable& table);
   /// Where the current metadata file is, without reading it.
   Result<std::string> metadata_location(const RequestContext& context,
                                         const TableIdentifier& table);
@@ -212,7 +215,8 @@ class Catalog {
                                      const std::string& metadata_location, bool overwrite,
                                      const CommitOptions& options = {});
 
-  /// Applies the updates to the table if the requirements hold for its current state. Retried here
+  /// Applies the updates to the table if the requirements hold for its current state. What commits
+  /// at the same time may share a metadata file with it, and be in what it answers. Retried here
   /// when the table moved meanwhile and they still hold; Aborted when they do not: load it again
   /// and decide anew. CommitStateUnknown if it may or may not have landed. A requested location is
   /// ignored: tables stay where they are.
@@ -292,8 +296,9 @@ class Catalog {
   class MetadataFiles;
   struct Pointer;
   struct Prepared;
-  using Stripes = std::array<std::timed_mutex, 64>;
-  class TableLocks;
+  class CommitQueue;
+  struct CommitEntry;
+  class CommitTurn;
 
   Catalog(storage::Buckets& buckets, metastore::Metastore& metastore, Options options);
 
@@ -305,25 +310,32 @@ class Catalog {
                                    std::string_view bucket) const;
   Status make_table_folders(const RequestContext& context, const std::string& location) const;
   void remove_made_table(const std::string& location, const std::string& metadata_file) const;
-  Result<Prepared> prepare(const RequestContext& context, const TableCommit& commit);
+  Result<Prepared> load_base(const RequestContext& context, const TableIdentifier& table);
+  /// The commit on top of what `prepared` holds; if it fails, that stays as it was.
+  Status apply(const TableCommit& commit, Prepared* prepared);
+  static void render(Prepared* prepared);
   Result<iceberg::TableMetadata> create_from(const TableCommit& commit);
   Status write_prepared(const RequestContext& context, std::vector<Prepared>& prepared);
   Status swap_pointers(metastore::Transaction& transaction, const std::vector<Prepared>& prepared,
                        bool* lost_race) const;
+  Status publish(const RequestContext& context, std::vector<Prepared>& prepared,
+                 const std::function<Status(metastore::Transaction&)>& also, bool* lost_race);
+  Result<std::vector<LoadedTable>> commit_alone(const CommitEntry& entry);
+  /// One try for all that are not decided: one metadata file, one transaction. `refused` is the one
+  /// whose `also` failed.
+  Status try_together(CommitTurn& turn, bool* lost_race, std::optional<std::size_t>* refused);
+  void commit_together(CommitTurn& turn);
   void discard(const std::vector<Prepared>& prepared);
   void finish(const RequestContext& context, const std::vector<Prepared>& prepared);
   Status finish_purges(const RequestContext& context);
   Result<std::string> next_view_file(const RequestContext& context,
-                                     const iceberg::ViewMetadata& view,
-                                     std::string_view previous);
+                                     const iceberg::ViewMetadata& view, std::string_view previous);
 
   storage::Buckets& buckets_;
   metastore::Metastore& metastore_;
   Options options_;
   std::unique_ptr<MetadataFiles> files_;
-  /// Commits to one table take turns in this process, so that they do not write metadata files in
-  /// vain; between processes the pointer's swap decides.
-  std::unique_ptr<Stripes> stripes_;
+  std::unique_ptr<CommitQueue> queue_;
 };
 
 }  // namespace lakehouse::catalog

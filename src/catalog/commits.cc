@@ -7,6 +7,7 @@
 
 #include "base/id.h"
 #include "catalog/catalog.h"
+#include "catalog/detail/commit_queue.h"
 #include "catalog/detail/locations.h"
 #include "catalog/detail/metadata_files.h"
 #include "catalog/detail/rows.h"
@@ -100,8 +101,8 @@ Status check_manifest_lists(const storage::Buckets& buckets, const std::string& 
 struct Catalog::Prepared {
   TableIdentifier identifier;
   std::optional<LoadedTable> base;  ///< Nothing: the commit creates the table.
-  MetadataFiles::Content next;
-  std::string next_location;  ///< The base's, if nothing changes.
+  MetadataFiles::Content next;      ///< Its text only when it is rendered.
+  std::string next_location;        ///< The base's, if nothing changes.
   std::vector<iceberg::MetadataLogEntry> dropped_from_log;
   bool written = false;
 
@@ -112,37 +113,6 @@ struct Catalog::Prepared {
             .metadata = next.metadata,
             .metadata_json = next.json};
   }
-};
-
-/// Holds the stripes of some tables, taken in one order so that no two commits wait for each other.
-class Catalog::TableLocks {
- public:
-  explicit TableLocks(Stripes& stripes) : stripes_(stripes) {}
-  ~TableLocks() {
-    for (const std::size_t stripe : held_) {
-      stripes_.at(stripe).unlock();
-    }
-  }
-  TableLocks(const TableLocks&) = delete;
-  TableLocks& operator=(const TableLocks&) = delete;
-
-  Status take(const RequestContext& context, const std::vector<TableCommit>& commits) {
-    std::set<std::size_t> wanted;
-    for (const TableCommit& commit : commits) {
-      wanted.insert(std::hash<std::string>{}(to_string(commit.identifier)) % stripes_.size());
-    }
-    for (const std::size_t stripe : wanted) {
-      while (!stripes_.at(stripe).try_lock_for(std::chrono::milliseconds(20))) {
-        LH_RETURN_IF_ERROR(context.check());
-      }
-      held_.push_back(stripe);
-    }
-    return {};
-  }
-
- private:
-  Stripes& stripes_;
-  std::vector<std::size_t> held_;
 };
 
 // The metadata of a table that a commit creates: a staged one that is finished, as a rule.
@@ -179,28 +149,30 @@ Result<TableMetadata> Catalog::create_from(const TableCommit& commit) {
   return iceberg::metadata_from_updates(updates, uuid, now_ms());
 }
 
-Result<Catalog::Prepared> Catalog::prepare(const RequestContext& context,
-                                           const TableCommit& commit) {
-  Prepared prepared{.identifier = commit.identifier,
-                    .base = {},
-                    .next = {},
-                    .next_location = {},
-                    .dropped_from_log = {}};
-  LH_ASSIGN_OR_RETURN(prepared.base, load_if_exists(context, commit.identifier));
-  const LoadedTable* const current = prepared.base ? &*prepared.base : nullptr;
-  const TableMetadata* const base = current != nullptr ? current->metadata.get() : nullptr;
+Result<Catalog::Prepared> Catalog::load_base(const RequestContext& context,
+                                             const TableIdentifier& table) {
+  Prepared prepared;
+  prepared.identifier = table;
+  LH_ASSIGN_OR_RETURN(prepared.base, load_if_exists(context, table));
+  if (prepared.base) {
+    prepared.next = {.metadata = prepared.base->metadata, .json = prepared.base->metadata_json};
+    prepared.next_location = prepared.base->metadata_location;
+  }
+  return prepared;
+}
+
+Status Catalog::apply(const TableCommit& commit, Prepared* prepared) {
+  const TableMetadata* const current = prepared->next.metadata.get();
   if (asserts_create(commit)) {
-    if (base != nullptr) {
+    if (current != nullptr) {
       return created_meanwhile(commit.identifier);
     }
-  } else if (base == nullptr) {
+  } else if (current == nullptr) {
     return detail::no_table(commit.identifier);
   }
-  LH_RETURN_IF_ERROR(iceberg::check_requirements(commit.requirements, base));
+  LH_RETURN_IF_ERROR(iceberg::check_requirements(commit.requirements, current));
   if (current != nullptr && commit.updates.empty()) {
-    prepared.next = {.metadata = current->metadata, .json = current->metadata_json};
-    prepared.next_location = current->metadata_location;
-    return prepared;
+    return {};
   }
   TableMetadata next;
   if (current == nullptr) {
@@ -209,21 +181,32 @@ Result<Catalog::Prepared> Catalog::prepare(const RequestContext& context,
     std::vector<TableUpdate> updates;
     for (const TableUpdate& update : commit.updates) {
       if (const auto* added = std::get_if<iceberg::AddSnapshot>(&update)) {
-        LH_RETURN_IF_ERROR(check_snapshot_is_next(*base, added->snapshot));
+        LH_RETURN_IF_ERROR(check_snapshot_is_next(*current, added->snapshot));
       }
       if (!std::holds_alternative<iceberg::SetLocation>(update)) {
         updates.push_back(update);
       }
     }
-    LH_ASSIGN_OR_RETURN(next, iceberg::apply_updates(*base, updates, now_ms()));
-    prepared.dropped_from_log =
-        iceberg::append_metadata_log(next, current->metadata_location, base->last_updated_ms);
+    LH_ASSIGN_OR_RETURN(next, iceberg::apply_updates(*current, updates, now_ms()));
   }
   LH_RETURN_IF_ERROR(check_manifest_lists(buckets_, next.location, commit.updates));
-  prepared.next_location = MetadataFiles::next_name(
-      next.location, current != nullptr ? current->metadata_location : std::string());
-  prepared.next = MetadataFiles::render(std::move(next));
-  return prepared;
+  prepared->next.metadata = std::make_shared<const TableMetadata>(std::move(next));
+  return {};
+}
+
+void Catalog::render(Prepared* prepared) {
+  if (!prepared->changes()) {
+    return;
+  }
+  TableMetadata next = *prepared->next.metadata;
+  std::string previous;
+  if (prepared->base) {
+    previous = prepared->base->metadata_location;
+    prepared->dropped_from_log =
+        iceberg::append_metadata_log(next, previous, prepared->base->metadata->last_updated_ms);
+  }
+  prepared->next_location = MetadataFiles::next_name(next.location, previous);
+  prepared->next = MetadataFiles::render(std::move(next));
 }
 
 Status Catalog::write_prepared(const RequestContext& context, std::vector<Prepared>& prepared) {
@@ -309,6 +292,119 @@ void Catalog::finish(const RequestContext& context, const std::vector<Prepared>&
   }
 }
 
+Status Catalog::publish(const RequestContext& context, std::vector<Prepared>& prepared,
+                        const std::function<Status(Transaction&)>& also, bool* lost_race) {
+  Status done = write_prepared(context, prepared);
+  if (done) {
+    done = metastore_.write(context, [&](Transaction& transaction) -> Status {
+      LH_RETURN_IF_ERROR(swap_pointers(transaction, prepared, lost_race));
+      return also(transaction);
+    });
+  }
+  if (done) {
+    finish(context, prepared);
+  } else if (done.error().code != ErrorCode::CommitStateUnknown) {
+    discard(prepared);
+  }
+  return done;
+}
+
+Result<std::vector<LoadedTable>> Catalog::commit_alone(const CommitEntry& entry) {
+  for (int attempt = 1;; ++attempt) {
+    LH_RETURN_IF_ERROR(entry.context.check());
+    std::vector<Prepared> prepared;
+    std::vector<LoadedTable> after;
+    for (const TableCommit& commit : entry.commits) {
+      LH_ASSIGN_OR_RETURN(Prepared table, load_base(entry.context, commit.identifier));
+      LH_RETURN_IF_ERROR(apply(commit, &table));
+      render(&table);
+      after.push_back(table.after());
+      prepared.push_back(std::move(table));
+    }
+    bool lost_race = false;
+    const auto also = [&](Transaction& transaction) {
+      return entry.options.also ? entry.options.also(transaction, after) : Status();
+    };
+    Status done = publish(entry.context, prepared, also, &lost_race);
+    if (done) {
+      return after;
+    }
+    if (!lost_race || attempt >= options_.commit_tries_max) {
+      return std::unexpected(std::move(done).error());
+    }
+  }
+}
+
+Status Catalog::try_together(CommitTurn& turn, bool* lost_race,
+                             std::optional<std::size_t>* refused) {
+  const RequestContext nobody;  // No single caller may cut short what all of them wait for.
+  const auto entries = turn.entries();
+  LH_ASSIGN_OR_RETURN(Prepared table,
+                      load_base(nobody, entries.front()->commits.front().identifier));
+  std::vector<std::pair<std::size_t, LoadedTable>> states;  // Each as its commit leaves the table.
+  for (std::size_t i = 0; i < entries.size(); ++i) {
+    if (turn.is_decided(i)) {
+      continue;
+    }
+    if (Status applied = apply(entries[i]->commits.front(), &table); !applied) {
+      turn.decide(i, std::unexpected(std::move(applied).error()));
+      continue;
+    }
+    states.emplace_back(i, table.after());
+  }
+  if (states.empty()) {
+    return {};
+  }
+  render(&table);
+  std::vector<Prepared> prepared;
+  prepared.push_back(std::move(table));
+  const auto also = [&](Transaction& transaction) -> Status {
+    refused->reset();
+    for (auto& [i, state] : states) {
+      state.metadata_location = prepared.front().next_location;
+      state.metadata_json.reset();
+      if (!entries[i]->options.also) {
+        continue;
+      }
+      if (Status done = entries[i]->options.also(transaction, {state}); !done) {
+        *refused = i;
+        return done;
+      }
+    }
+    return {};
+  };
+  LH_RETURN_IF_ERROR(publish(nobody, prepared, also, lost_race));
+  for (const auto& [i, state] : states) {
+    turn.decide(i, std::vector{prepared.front().after()});
+  }
+  return {};
+}
+
+void Catalog::commit_together(CommitTurn& turn) {
+  for (int lost_races = 0;;) {
+    bool lost_race = false;
+    std::optional<std::size_t> refused;
+    Status done = try_together(turn, &lost_race, &refused);
+    if (done) {
+      return;
+    }
+    if (refused) {
+      // The others are to be done without it.
+      turn.decide(*refused, std::unexpected(std::move(done).error()));
+      continue;
+    }
+    if (lost_race && ++lost_races < options_.commit_tries_max) {
+      continue;
+    }
+    for (std::size_t i = 0; i < turn.entries().size(); ++i) {
+      if (!turn.is_decided(i)) {
+        turn.decide(i, std::unexpected(done.error()));
+      }
+    }
+    return;
+  }
+}
+
 Result<std::vector<LoadedTable>> Catalog::commit_transaction(
     const RequestContext& context, const std::vector<TableCommit>& commits,
     const CommitOptions& options) {
@@ -320,37 +416,16 @@ Result<std::vector<LoadedTable>> Catalog::commit_transaction(
                                                           to_string(commit.identifier)));
     }
   }
-  TableLocks locks(*stripes_);
-  LH_RETURN_IF_ERROR(locks.take(context, commits));
-  for (int attempt = 1;; ++attempt) {
-    LH_RETURN_IF_ERROR(context.check());
-    std::vector<Prepared> prepared;
-    std::vector<LoadedTable> after;
-    for (const TableCommit& commit : commits) {
-      LH_ASSIGN_OR_RETURN(Prepared table, prepare(context, commit));
-      after.push_back(table.after());
-      prepared.push_back(std::move(table));
-    }
-    bool lost_race = false;
-    Status done = write_prepared(context, prepared);
-    if (done) {
-      done = metastore_.write(context, [&](Transaction& transaction) -> Status {
-        LH_RETURN_IF_ERROR(swap_pointers(transaction, prepared, &lost_race));
-        return options.also ? options.also(transaction, after) : Status();
-      });
-    }
-    if (done) {
-      finish(context, prepared);
-      return after;
-    }
-    if (done.error().code == ErrorCode::CommitStateUnknown) {
-      return std::unexpected(std::move(done).error());
-    }
-    discard(prepared);
-    if (!lost_race || attempt >= options_.commit_tries_max) {
-      return std::unexpected(std::move(done).error());
+  CommitEntry entry{.context = context, .commits = commits, .options = options, .outcome = {}};
+  {
+    LH_ASSIGN_OR_RETURN(const auto turn, queue_->wait_for_turn(entry));
+    if (turn->entries().size() == 1) {
+      turn->decide(0, commit_alone(entry));
+    } else if (!turn->entries().empty()) {
+      commit_together(*turn);
     }
   }
+  return *std::move(entry.outcome);
 }
 
 Result<LoadedTable> Catalog::commit_table(const RequestContext& context,

@@ -1,6 +1,8 @@
 #include "catalog/detail/metadata_files.h"
 
 #include <charconv>
+#include <cstddef>
+#include <set>
 
 #include <fmt/format.h>
 
@@ -12,10 +14,30 @@ namespace {
 // Parsed metadata takes about twice its text.
 constexpr std::size_t kBytesPerTextByte = 3;
 
+constexpr std::ptrdiff_t kReferencedLogEntriesMax = 32;
+
 std::string_view text_of(const storage::Bytes& bytes) {
   // NOLINTNEXTLINE(cppcoreguidelines-pro-type-reinterpret-cast): bytes of a text are its
   // characters.
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+iceberg::TableMetadata with_referenced_snapshots_only(const iceberg::TableMetadata& metadata) {
+  std::set<std::int64_t> referenced;
+  for (const auto& [name, ref] : metadata.refs) {
+    referenced.insert(ref.snapshot_id);
+  }
+  iceberg::TableMetadata lean = metadata;
+  std::erase_if(lean.snapshots, [&](const iceberg::SnapshotPtr& snapshot) {
+    return !referenced.contains(snapshot->snapshot_id);
+  });
+  // The end of the log and not the referenced ones of it: with gaps, a client that looks for the
+  // snapshot of a past moment would find a wrong one; before the end it finds none and says so.
+  if (std::ssize(lean.snapshot_log) > kReferencedLogEntriesMax) {
+    lean.snapshot_log.erase(lean.snapshot_log.begin(),
+                            lean.snapshot_log.end() - kReferencedLogEntriesMax);
+  }
+  return lean;
 }
 
 }  // namespace
@@ -66,9 +88,36 @@ void Catalog::MetadataFiles::remember(const std::string& location, const Content
   if (bytes > bytes_max_ || by_location_.contains(location)) {
     return;
   }
-  entries_.push_front({.location = location, .content = content, .bytes = bytes});
+  entries_.push_front(
+      {.location = location, .content = content, .referenced_json = {}, .bytes = bytes});
   by_location_.emplace(location, entries_.begin());
   bytes_ += bytes;
+  shrink();
+}
+
+std::shared_ptr<const std::string> Catalog::MetadataFiles::referenced_json(
+    const std::string& location, const iceberg::TableMetadata& metadata) {
+  {
+    const std::scoped_lock lock(mutex_);
+    const auto found = by_location_.find(location);
+    if (found != by_location_.end() && found->second->referenced_json) {
+      return found->second->referenced_json;
+    }
+  }
+  auto text = std::make_shared<const std::string>(
+      iceberg::table_metadata_to_text(with_referenced_snapshots_only(metadata)));
+  const std::scoped_lock lock(mutex_);
+  const auto found = by_location_.find(location);
+  if (found != by_location_.end() && !found->second->referenced_json) {
+    found->second->referenced_json = text;
+    found->second->bytes += text->size();
+    bytes_ += text->size();
+    shrink();
+  }
+  return text;
+}
+
+void Catalog::MetadataFiles::shrink() {
   while (bytes_ > bytes_max_) {
     bytes_ -= entries_.back().bytes;
     by_location_.erase(entries_.back().location);

@@ -28,6 +28,9 @@ class Catalog::MetadataFiles {
   /// Writes a file that must not exist. The cache learns it by `remember` only, once it counts.
   Status write(const RequestContext& context, const std::string& location, const Content& content);
   void remember(const std::string& location, const Content& content);
+  /// The text of Catalog::referenced_metadata_json, kept with the file.
+  std::shared_ptr<const std::string> referenced_json(const std::string& location,
+                                                     const iceberg::TableMetadata& metadata);
   /// Best effort: what cannot be removed is an orphan, which breaks nothing.
   void remove(const RequestContext& context, const std::string& location);
 
@@ -39,8 +42,11 @@ class Catalog::MetadataFiles {
   struct Entry {
     std::string location;
     Content content;
+    std::shared_ptr<const std::string> referenced_json;  ///< Null until somebody asked for it.
     std::size_t bytes = 0;
   };
+
+  void shrink();  ///< With the mutex held.
 
   std::optional<Content> find(const std::string& location);
 

@@ -215,7 +215,58 @@ TEST_F(CommitsTest, ConcurrentCommitsThatDoNotConflictAllLand) {
   const auto loaded = catalog_->load_table(context_, id("t"));
   ASSERT_THAT(loaded, IsOk());
   EXPECT_EQ(loaded->metadata->properties.size(), std::size_t{writer_count} * commits);
-  EXPECT_EQ(metadata_files(made), std::size_t{writer_count} * commits + 1);
+  EXPECT_EQ(metadata_files(made), loaded->metadata->metadata_log.size() + 1);
+}
+
+// Those that wait for another one are done at once, and each is still judged by itself.
+TEST_F(CommitsTest, OfCommitsDoneTogetherEachHasItsOwnOutcome) {
+  const LoadedTable made = make(id("t"));
+  std::atomic<int> waiting = 0;
+  const auto commit = [&](int number, std::vector<iceberg::TableRequirement> requirements,
+                          const CommitOptions& options) {
+    ++waiting;
+    return catalog_->commit_table(context_, id("t"), std::move(requirements),
+                                  {set(fmt::format("k-{}", number), "v")}, options);
+  };
+  const CommitOptions holds_the_table{.also = [&](auto&, auto&) -> Status {
+    while (waiting < 6) {
+      std::this_thread::yield();
+    }
+    return {};
+  }};
+  const CommitOptions refuses{
+      .also = [](auto&, auto&) -> Status { return fail(ErrorCode::FailedPrecondition, "no"); }};
+  const CommitOptions sees_its_own{.also = [](auto&, const std::vector<LoadedTable>& after) {
+    EXPECT_NE(after.front().metadata->property("k-4"), nullptr);
+    EXPECT_EQ(after.front().metadata->property("k-5"), nullptr);
+    return Status();
+  }};
+  {
+    std::jthread first([&] { EXPECT_THAT(commit(0, {}, holds_the_table), IsOk()); });
+    while (waiting < 1) {
+      std::this_thread::yield();
+    }
+    std::jthread good([&] { EXPECT_THAT(commit(1, {}, {}), IsOk()); });
+    std::jthread conflicting([&] {
+      EXPECT_THAT(commit(2, {iceberg::AssertTableUuid{"another"}}, {}),
+                  FailsWith(ErrorCode::Aborted));
+    });
+    std::jthread refused(
+        [&] { EXPECT_THAT(commit(3, {}, refuses), FailsWith(ErrorCode::FailedPrecondition)); });
+    std::jthread also_good([&] { EXPECT_THAT(commit(4, {}, sees_its_own), IsOk()); });
+    while (waiting < 5) {
+      std::this_thread::yield();
+    }
+    EXPECT_THAT(commit(5, {}, {}), IsOk());
+  }
+  const auto loaded = catalog_->load_table(context_, id("t"));
+  ASSERT_THAT(loaded, IsOk());
+  std::vector<std::string> names;
+  for (const auto& [name, value] : loaded->metadata->properties) {
+    names.push_back(name);
+  }
+  EXPECT_THAT(names, ::testing::UnorderedElementsAre("k-0", "k-1", "k-4", "k-5"));
+  EXPECT_EQ(metadata_files(made), loaded->metadata->metadata_log.size() + 1);
 }
 
 // Two servers on one metastore: no lock of this process helps, only the pointer's swap.
