@@ -72,18 +72,6 @@ Error as_commit_error(Error error) {
                                                      : error;
 }
 
-iceberg::TableMetadata with_referenced_snapshots_only(const iceberg::TableMetadata& metadata) {
-  std::set<std::int64_t> referenced;
-  for (const auto& [name, ref] : metadata.refs) {
-    referenced.insert(ref.snapshot_id);
-  }
-  iceberg::TableMetadata lean = metadata;
-  std::erase_if(lean.snapshots, [&](const iceberg::SnapshotPtr& snapshot) {
-    return !referenced.contains(snapshot->snapshot_id);
-  });
-  return lean;
-}
-
 Response table_response_with(const LoadedTable& table, std::string_view metadata_json,
                              bool all_snapshots) {
   const std::string location =
@@ -380,8 +368,7 @@ Result<Response> IcebergHandlers::load_table(const Call& call) {
   if (all) {
     return table_response(*table);
   }
-  const auto lean = with_referenced_snapshots_only(*table->metadata);
-  return table_response_with(*table, iceberg::table_metadata_to_text(lean), false);
+  return table_response_with(*table, *catalog_.referenced_metadata_json(*table), false);
 }
 
 Result<Response> IcebergHandlers::table_exists(const Call& call) {
