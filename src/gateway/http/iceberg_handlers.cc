@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <limits>
-#include <set>
 
 #include <boost/json/serialize.hpp>
 #include <fmt/format.h>
