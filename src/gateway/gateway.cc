@@ -6,11 +6,14 @@
 #include <boost/asio/ip/address.hpp>
 #include <fmt/format.h>
 
+#include "gateway/http/authentication.h"
 #include "gateway/http/dataset_handlers.h"
 #include "gateway/http/iceberg_handlers.h"
 #include "gateway/http/iceberg_warehouses.h"
 #include "gateway/http/ingest_handlers.h"
+#include "gateway/http/oauth_handlers.h"
 #include "gateway/http/query_handlers.h"
+#include "gateway/http/registry_handlers.h"
 #include "gateway/http/router.h"
 #include "gateway/http/run_on.h"
 #include "gateway/http/server.h"
@@ -32,12 +35,12 @@ Result<http::ServerOptions> http_options(const Config& config) {
   const Config::Server& server = config.server;
   LH_ASSIGN_OR_RETURN(const ListenAddress address, parse_listen(server.listen));
   const bool loopback = is_loopback(address.host);
-  if (!loopback && !server.insecure) {
+  if (!loopback && !server.insecure && !config.auth.enabled) {
     return fail(ErrorCode::FailedPrecondition,
-                fmt::format("'server.listen' is {}: there are no keys yet, so whoever reaches that "
-                            "address could do everything",
+                fmt::format("'server.listen' is {}: nobody is asked for a key, so whoever reaches "
+                            "that address could do everything",
                             server.listen),
-                "Listen on 127.0.0.1, or accept that with --insecure.");
+                "Set auth.enabled, listen on 127.0.0.1, or accept that with --insecure.");
   }
   http::ServerOptions options;
   options.host = address.host;
@@ -112,19 +115,27 @@ class Gateway::Impl {
         pools_{.storage = *storage_pool_, .engine = *engine_pool_, .jobs = *jobs_pool_},
         service_(metrics, pools_, ready_checks(services), version),
         storage_(services.buckets, services.catalog, pools_),
+        oauth_(services.authenticator, pools_),
         iceberg_(services.catalog, pools_),
         query_(services.query, pools_),
         ingest_(services.ingest, services.catalog, pools_),
-        datasets_(services.datasets, services.catalog, pools_) {
+        datasets_(services.datasets, services.catalog, pools_),
+        registry_(services.registry, services.catalog, pools_) {
     add_engine_metrics(metrics, services.engine);
     service_.add_routes(router_);
     storage_.add_routes(router_);
+    oauth_.add_routes(router_);  // Before the rest of /iceberg/: its errors are its own.
     iceberg_.add_routes(router_);
     query_.add_routes(router_);
     ingest_.add_routes(router_);
     datasets_.add_routes(router_);
+    registry_.add_routes(router_);
     http::add_prefixed_routes(router_, services.buckets);
     service_.finish(router_);
+    if (services.authenticator != nullptr) {
+      authenticate_ =
+          http::authenticate_with(*services.authenticator, *storage_pool_, log, metrics);
+    }
   }
 
   ~Impl() {
@@ -137,6 +148,7 @@ class Gateway::Impl {
   Impl& operator=(const Impl&) = delete;
 
   Status listen(http::ServerOptions options) {
+    options.authenticate = authenticate_;
     LH_ASSIGN_OR_RETURN(http_,
                         http::HttpServer::start(std::move(options), router_, log_, metrics_));
     return {};
@@ -169,11 +181,14 @@ class Gateway::Impl {
   http::Pools pools_;
   http::ServiceHandlers service_;
   http::StorageHandlers storage_;
+  http::OAuthHandlers oauth_;
   http::IcebergHandlers iceberg_;
   http::QueryHandlers query_;
   http::IngestHandlers ingest_;
   http::DatasetHandlers datasets_;
+  http::RegistryHandlers registry_;
   http::Router router_;
+  http::Authenticate authenticate_;
   std::unique_ptr<http::HttpServer> http_;
 };
 

@@ -10,7 +10,9 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "catalog/catalog.h"
+#include "catalog/registry.h"
 #include "engine/engine_pool.h"
+#include "governance/authenticator.h"
 #include "ingest/dataset_service.h"
 #include "ingest/ingest_service.h"
 #include "metastore/metastore.h"
@@ -23,7 +25,9 @@ namespace lakehouse::gateway {
 struct Services {
   storage::Buckets& buckets;
   metastore::Metastore& metastore;
+  governance::Authenticator* authenticator;  ///< Null: nobody is asked who they are.
   catalog::Catalog& catalog;
+  catalog::Registry& registry;
   engine::EnginePool& engine;
   query::QueryService& query;
   ingest::IngestService& ingest;
@@ -36,7 +40,7 @@ struct Services {
 class Gateway {
  public:
   /// Listens and serves from now on. Unavailable if the address is taken; FailedPrecondition if it
-  /// is no loopback address and `server.insecure` is not set.
+  /// is no loopback address and neither `auth.enabled` nor `server.insecure` is set.
   static Result<std::unique_ptr<Gateway>> start(const Config& config, Services services, Log& log,
                                                 Metrics& metrics, std::string version);
   /// As `stop` without grace; then waits for the work that still runs on the pools.

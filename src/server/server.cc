@@ -12,8 +12,10 @@
 
 #include "base/metrics.h"
 #include "catalog/catalog.h"
+#include "catalog/registry.h"
 #include "engine/engine_pool.h"
 #include "gateway/gateway.h"
+#include "governance/authenticator.h"
 #include "iceberg/manifest.h"
 #include "ingest/dataset_service.h"
 #include "ingest/ingest_service.h"
@@ -73,7 +75,9 @@ class Server::Parts {
     LH_ASSIGN_OR_RETURN(buckets_, open_buckets(config, data_));
     query::remove_stale_staging(*buckets_);
     LH_ASSIGN_OR_RETURN(metastore_, metastore::open_sqlite(metastore_path(config, data_)));
+    LH_RETURN_IF_ERROR(make_authenticator(config, log));
     LH_ASSIGN_OR_RETURN(catalog_, catalog::Catalog::open(*buckets_, *metastore_, {}));
+    registry_.emplace(*catalog_, *metastore_);
     source_.emplace(*engine_, *buckets_, manifests_);
     writer_.emplace(*catalog_, *engine_, *buckets_, manifests_);
     query::QueryService::Options query_options;
@@ -84,7 +88,9 @@ class Server::Parts {
     datasets_.emplace(*catalog_, *writer_, *buckets_);
     const gateway::Services services{.buckets = *buckets_,
                                      .metastore = *metastore_,
+                                     .authenticator = authenticator_.get(),
                                      .catalog = *catalog_,
+                                     .registry = *registry_,
                                      .engine = *engine_,
                                      .query = *query_,
                                      .ingest = *ingest_,
@@ -113,6 +119,28 @@ class Server::Parts {
   [[nodiscard]] std::chrono::milliseconds grace() const { return grace_; }
 
  private:
+  Status make_authenticator(const Config& config, Log& log) {
+    if (!config.auth.enabled) {
+      return {};
+    }
+    governance::Authenticator::Options options;
+    options.secrets_file = config.secrets.file;
+    options.keys = config.auth.keys;
+    options.token_lifetime = config.auth.token_lifetime;
+    auto opened = governance::Authenticator::open(*metastore_, std::move(options));
+    if (!opened) {
+      return std::unexpected(
+          std::move(opened).error().with_context("read the keys of 'auth.keys'"));
+    }
+    authenticator_ = *std::move(opened);
+    if (config.server.tls_cert.empty() && !config.server.listen.starts_with("127.")) {
+      log.write(LogLevel::Warn, "server",
+                "keys are asked for over plain HTTP: whoever sees the traffic sees them; "
+                "set server.tls_cert unless something in front of this server speaks TLS");
+    }
+    return {};
+  }
+
   DataFolder data_;
   std::chrono::milliseconds grace_{0};
   std::string url_;
@@ -120,7 +148,9 @@ class Server::Parts {
   std::unique_ptr<engine::EnginePool> engine_;
   std::unique_ptr<storage::Buckets> buckets_;
   std::unique_ptr<metastore::Metastore> metastore_;
+  std::unique_ptr<governance::Authenticator> authenticator_;
   std::unique_ptr<catalog::Catalog> catalog_;
+  std::optional<catalog::Registry> registry_;
   iceberg::ManifestCache manifests_;
   std::optional<query::TableSource> source_;
   std::optional<query::TableWriter> writer_;

@@ -140,6 +140,9 @@ json::object responses_of(const Route& route, const ContentSpec& error_body) {
   }
   std::set<int> errors(kErrorsOfAll.begin(), kErrorsOfAll.end());
   errors.insert(route.errors.begin(), route.errors.end());
+  if (!route.open) {
+    errors.insert(401);
+  }
   const std::vector<ContentSpec> error_content = {error_body};
   const bool bodiless = route.method == Method::Head;
   for (const int status : errors) {
@@ -176,6 +179,9 @@ json::object operation_object(const Route& route, const std::vector<std::string>
                                 {"content", content_of(route.request, route.operation_id)}};
   }
   operation["responses"] = responses_of(route, error_body);
+  if (route.open) {
+    operation["security"] = json::array();
+  }
   return operation;
 }
 
@@ -210,16 +216,22 @@ json::object Router::openapi(std::string_view version) const {
   for (const std::string& tag : tags) {
     tag_list.push_back(json::object{{"name", tag}});
   }
-  return json::object{{"openapi", "3.1.0"},
-                      {"info",
-                       {{"title", "lakehouse"},
-                        {"version", version},
-                        {"summary", "Files in, open tables out, SQL answers."},
-                        {"license", {{"name", "Apache-2.0"}, {"identifier", "Apache-2.0"}}}}},
-                      {"servers", json::array{json::object{{"url", "/"}}}},
-                      {"tags", std::move(tag_list)},
-                      {"paths", std::move(paths)},
-                      {"components", {{"schemas", std::move(schemas)}}}};
+  return json::object{
+      {"openapi", "3.1.0"},
+      {"info",
+       {{"title", "lakehouse"},
+        {"version", version},
+        {"summary", "Files in, open tables out, SQL answers."},
+        {"license", {{"name", "Apache-2.0"}, {"identifier", "Apache-2.0"}}}}},
+      {"servers", json::array{json::object{{"url", "/"}}}},
+      {"tags", std::move(tag_list)},
+      // A key or a token, if the server asks for one.
+      {"security", json::array{json::object{{"key", json::array()}}, json::object()}},
+      {"paths", std::move(paths)},
+      {"components",
+       {{"schemas", std::move(schemas)},
+        {"securitySchemes",
+         json::object{{"key", json::object{{"type", "http"}, {"scheme", "bearer"}}}}}}}};
 }
 
 }  // namespace lakehouse::gateway::http

@@ -62,6 +62,7 @@ struct Route {
   std::vector<ResponseSpec> responses;
   /// Error statuses that the route can answer with, beside 400, 403, 429, 500 and 503.
   std::vector<int> errors = {};
+  bool open = false;    ///< Answers also who has no key, when keys are asked for.
   bool hidden = false;  ///< Not in openapi.json: OPTIONS-like helpers and second spellings.
   Handler handler;
 };

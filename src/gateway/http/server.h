@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -13,12 +14,17 @@
 
 namespace lakehouse::gateway::http {
 
+/// Who calls, by the request's Authorization header, which may be empty. Unauthenticated.
+using Authenticate =
+    std::function<net::awaitable<Result<std::string>>(std::string authorization, RequestContext)>;
+
 struct ServerOptions {
   std::string host = "127.0.0.1";
   std::uint16_t port = 0;  ///< 0: a free one.
   std::string tls_cert;    ///< PEM files; both or none.
   std::string tls_key;
   GuardOptions guard;
+  Authenticate authenticate;  ///< Empty: nobody is asked, and everybody is "anonymous".
   std::size_t threads = 2;
   std::size_t connections_max = 1000;
   std::size_t header_bytes_max = std::size_t{64} << 10U;

@@ -1,5 +1,7 @@
 #include "gateway/http/service_handlers.h"
 
+#include <algorithm>
+#include <array>
 #include <chrono>
 #include <utility>
 
@@ -37,10 +39,14 @@ code{background:#8882;padding:.1em .3em;border-radius:.2em}</style>
 </html>
 )";
 
+// What must answer whoever asks: probes have no keys, and people begin at the page.
+constexpr std::array<std::string_view, 3> kOpenPaths = {"/", "/health", "/ready"};
+
 Route service_route(std::string path, std::string id, std::string summary, ResponseSpec answer,
                     Handler handler) {
   Route route;
   route.method = Method::Get;
+  route.open = std::ranges::find(kOpenPaths, path) != kOpenPaths.end();
   route.path = std::move(path);
   route.operation_id = std::move(id);
   route.summary = std::move(summary);

@@ -77,6 +77,7 @@ struct Exchange {
   std::string path;
   std::string host;
   std::string request_id;
+  std::string principal = "anonymous";
   std::string traceparent;
   std::string route = "none";  ///< The template, for metrics: a closed set.
   std::string allow;
@@ -407,6 +408,13 @@ class Session final : public SessionHandle,
       co_return render(read.error());
     }
     auto match = shared_.router.match(exchange_->method, exchange_->path, &exchange_->allow);
+    const bool is_open = match && match->route->open;
+    if (shared_.options.authenticate && !is_open) {
+      const Status known = co_await authenticate(&request);
+      if (!known) {
+        co_return render(known.error());
+      }
+    }
     if (!exchange_->allow.empty() && exchange_->method == Method::Options &&
         (!match || match->route->method != Method::Options)) {
       Response options = empty_response(204);
@@ -439,6 +447,22 @@ class Session final : public SessionHandle,
       co_return render(result.error());
     }
     co_return *std::move(result);
+  }
+
+  /// Says who calls, also to the request. Before anything of it is done, and also for paths that
+  /// lead nowhere: a stranger learns nothing.
+  net::awaitable<Status> authenticate(Request* request) {
+    std::string authorization(request->headers.get("Authorization"));
+    net::awaitable<Result<std::string>> asking =
+        shared_.options.authenticate(std::move(authorization), request->context);
+    Result<std::string> principal = co_await std::move(asking);
+    if (!principal) {
+      note_error(principal.error());
+      co_return std::unexpected(std::move(principal).error());
+    }
+    exchange_->principal = *principal;
+    request->context.principal = *std::move(principal);
+    co_return Status();
   }
 
   /// Fills what the header says. Fails if the request must not reach a handler.
@@ -512,7 +536,7 @@ class Session final : public SessionHandle,
 
   [[nodiscard]] RequestContext context() const {
     RequestContext context;
-    context.principal = "anonymous";
+    context.principal = exchange_->principal;
     context.request_id = exchange_->request_id;
     context.traceparent = exchange_->traceparent;
     context.deadline = exchange_->started + shared_.options.request_timeout;
@@ -524,6 +548,9 @@ class Session final : public SessionHandle,
     Response response = shared_.router.render_error(exchange_->path, error);
     if (response.status == 405 && !exchange_->allow.empty()) {
       response.headers.set("Allow", exchange_->allow);
+    }
+    if (response.status == 401 && !response.headers.has("WWW-Authenticate")) {
+      response.headers.add("WWW-Authenticate", "Bearer realm=\"lakehouse\"");
     }
     if ((response.status == 429 || response.status == 503) &&
         !response.headers.has("Retry-After")) {
