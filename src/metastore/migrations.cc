@@ -136,8 +136,40 @@ constexpr std::array<std::string_view, 5> kVersion4 = {
          PRIMARY KEY (output_id, run)))",
 };
 
+constexpr std::array<std::string_view, 3> kVersion5 = {
+    // When a dataset was last looked through for personal data, and what was found. By field id:
+    // a finding follows its column when that is renamed.
+    R"(CREATE TABLE pii_scans (
+         table_uuid TEXT NOT NULL PRIMARY KEY,
+         snapshot_id BIGINT,
+         at_ms BIGINT NOT NULL,
+         sampled_rows BIGINT NOT NULL,
+         table_rows BIGINT NOT NULL,
+         on_demand BIGINT NOT NULL))",
+    R"(CREATE TABLE pii_findings (
+         table_uuid TEXT NOT NULL,
+         field_id BIGINT NOT NULL,
+         kind TEXT NOT NULL,
+         confidence_percent BIGINT NOT NULL,
+         reason TEXT NOT NULL,
+         sample_size BIGINT NOT NULL,
+         inside_texts BIGINT NOT NULL,
+         found_at_ms BIGINT NOT NULL,
+         PRIMARY KEY (table_uuid, field_id, kind)))",
+    // One for each snapshot that was asked for, the latest of them; `variant` says what else the
+    // body depends on.
+    R"(CREATE TABLE dataset_profiles (
+         table_uuid TEXT NOT NULL,
+         snapshot_id BIGINT NOT NULL,
+         variant TEXT NOT NULL,
+         made_at_ms BIGINT NOT NULL,
+         body TEXT NOT NULL,
+         PRIMARY KEY (table_uuid, snapshot_id)))",
+};
+
 constexpr std::array<std::string_view, 1> kVersion6 = {
-    // What was decided about the columns of files, by where they are from ('' for every source): the
+    // What was decided about the columns of files, by where they are from ('' for every source):
+    // the
     // header, as a table's name, means the field, is converted to its type, or goes.
     R"(CREATE TABLE schema_rules (
          table_uuid TEXT NOT NULL,
@@ -151,11 +183,12 @@ constexpr std::array<std::string_view, 1> kVersion6 = {
          PRIMARY KEY (table_uuid, source, kind, header)))",
 };
 
-constexpr std::array<Migration, 5> kMigrations = {
+constexpr std::array<Migration, 6> kMigrations = {
     Migration{.version = 1, .statements = kVersion1},
     Migration{.version = 2, .statements = kVersion2},
     Migration{.version = 3, .statements = kVersion3},
     Migration{.version = 4, .statements = kVersion4},
+    Migration{.version = 5, .statements = kVersion5},
     Migration{.version = 6, .statements = kVersion6},
 };
 
