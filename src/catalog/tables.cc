@@ -5,6 +5,7 @@
 #include "catalog/detail/locations.h"
 #include "catalog/detail/metadata_files.h"
 #include "catalog/detail/rows.h"
+#include "catalog/pii_findings.h"
 
 // Making, naming and unmaking tables. What changes a table that is there: commits.cc.
 
@@ -120,6 +121,7 @@ Status Catalog::drop_table(const RequestContext& context, const TableIdentifier&
                     "Drop it without purge.");
       }
       LH_RETURN_IF_ERROR(forget_ingested_files(transaction, text(rows[0][0])));
+      LH_RETURN_IF_ERROR(forget_what_was_seen(transaction, text(rows[0][0])));
       LH_RETURN_IF_ERROR(
           transaction.execute("INSERT INTO purges (location, requested_at_ms) VALUES ($1, $2) "
                               "ON CONFLICT (location) DO NOTHING",
