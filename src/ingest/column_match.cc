@@ -19,9 +19,12 @@ namespace lakehouse::ingest {
 namespace {
 
 namespace json = boost::json;
+using catalog::SchemaRule;
 using iceberg::NestedField;
 using iceberg::Type;
 using iceberg::TypeKind;
+
+using Kind = catalog::MigrationRule::Kind;
 
 /// What becomes of a value when it is written into the table's type.
 enum class Fit : std::uint8_t {
@@ -131,22 +134,29 @@ class Matcher {
                         iceberg::type_from_duckdb(column.type, next_id, options_.format_version));
     const NestedField* target = find_target(schema_, column.name, normalised);
     if (target == nullptr) {
+      if (const SchemaRule* rule = rule_for(Kind::Rename, normalised)) {
+        target = field_of(*rule);
+      }
+    }
+    if (target == nullptr && rule_for(Kind::Drop, normalised) != nullptr) {
+      match_.table_columns.emplace_back();
+      match_.wanted.emplace_back();
+    } else if (target == nullptr) {
       add_new(column, normalised);
     } else if (!targets_.insert(target->id).second) {
       differences_.add(
           column.name, duckdb_type(*target->type), column.type,
           fmt::format("is the table's {}, as is another of the file's columns", target->name));
     } else {
-      take_known(column, *type, *target);
+      take_known(column, normalised, *type, *target);
     }
     return {};
   }
 
   Result<ColumnMatch> finish() {
     for (const NestedField& field : schema_.fields) {
-      if (field.required && !targets_.contains(field.id)) {
-        differences_.add(field.name, duckdb_type(*field.type), "",
-                         "is required, the file lacks it");
+      if (!targets_.contains(field.id)) {
+        take_missing(field);
       }
     }
     if (differences_.list.empty()) {
@@ -182,18 +192,49 @@ class Matcher {
     match_.added.push_back(std::move(definition));
   }
 
-  void take_known(const FileColumn& column, const Type& type, const NestedField& target) {
+  [[nodiscard]] const SchemaRule* rule_for(Kind kind, std::string_view header) const {
+    const auto found = std::ranges::find_if(options_.rules, [&](const SchemaRule& rule) {
+      return rule.kind == kind && rule.header == header;
+    });
+    return found == options_.rules.end() ? nullptr : &*found;
+  }
+
+  /// The top-level column that a rule is about, if it is still there.
+  [[nodiscard]] const NestedField* field_of(const SchemaRule& rule) const {
+    const auto found = std::ranges::find(schema_.fields, rule.field_id, &NestedField::id);
+    return found == schema_.fields.end() ? nullptr : &*found;
+  }
+
+  void take_missing(const NestedField& field) {
+    const auto rule = std::ranges::find_if(options_.rules, [&](const SchemaRule& one) {
+      return one.kind == Kind::Default && one.field_id == field.id;
+    });
+    if (rule != options_.rules.end()) {
+      match_.defaults.push_back(
+          {.column = field.name, .type = duckdb_type(*field.type), .value = rule->value});
+    } else if (field.required) {
+      differences_.add(field.name, duckdb_type(*field.type), "", "is required, the file lacks it");
+    } else {
+      match_.missing.push_back(field.name);
+    }
+  }
+
+  void take_known(const FileColumn& column, const std::string& normalised, const Type& type,
+                  const NestedField& target) {
     const Type& table_type = *target.type;
     const bool misfit = std::ranges::find(options_.misfits, target.name) != options_.misfits.end();
     const Fit how = fit(type, table_type, options_.inferred);
-    const bool widens = !(type == table_type) && !is_nested(type) &&
+    const SchemaRule* cast = rule_for(Kind::Cast, normalised);
+    const bool may_cast = cast != nullptr && cast->field_id == target.id && !is_nested(type) &&
+                          !is_nested(table_type);
+    const bool widens = !may_cast && !(type == table_type) && !is_nested(type) &&
                         can_promote(table_type, type, options_.format_version);
     if (widens && (misfit || !options_.inferred)) {
       match_.evolve.emplace_back(
           query::ChangeColumnType{.path = {target.name}, .type = column.type});
       match_.wanted.push_back({.table_type = column.type});
-    } else if (how == Fit::Lossy ||
-               (how == Fit::Checked && !options_.inferred && !is_nested(type))) {
+    } else if (!may_cast && (how == Fit::Lossy ||
+                             (how == Fit::Checked && !options_.inferred && !is_nested(type)))) {
       differences_.add(target.name, duckdb_type(table_type), column.type,
                        fmt::format("is {} in the table, but {} in the file",
                                    duckdb_type(table_type), column.type));
@@ -264,6 +305,94 @@ Result<ColumnMatch> match_columns(const iceberg::Schema& schema,
     LH_RETURN_IF_ERROR(matcher.take(columns[i], names[i]));
   }
   return matcher.finish();
+}
+
+std::vector<std::string> shape_rows(const ColumnMatch& match, FileRows* rows) {
+  const bool all = std::ranges::find(match.table_columns, "") == match.table_columns.end();
+  if (all && match.defaults.empty()) {
+    return match.table_columns;
+  }
+  std::vector<std::string> targets;
+  std::vector<engine::Column> columns;
+  std::string names;
+  std::string select;
+  for (std::size_t i = 0; i < match.table_columns.size(); ++i) {
+    names += fmt::format("{}f{}", i == 0 ? "" : ", ", i);
+    if (!match.table_columns[i].empty()) {
+      select += fmt::format("{}f{}", select.empty() ? "" : ", ", i);
+      targets.push_back(match.table_columns[i]);
+      columns.push_back(std::move(rows->columns[i]));
+    }
+  }
+  for (const ColumnDefault& one : match.defaults) {
+    select += fmt::format("{}CAST({} AS {})", select.empty() ? "" : ", ",
+                          one.value ? quote_sql_literal(*one.value) : "NULL", one.type);
+    targets.push_back(one.column);
+    columns.push_back({.name = one.column, .type = one.type});
+  }
+  rows->statement.text =
+      fmt::format("SELECT {} FROM (\n{}\n) AS file({})", select, rows->statement.text, names);
+  rows->columns = std::move(columns);
+  return targets;
+}
+
+std::vector<std::string> rename_hints(const iceberg::Schema& schema, const ColumnMatch& match) {
+  std::vector<catalog::DiffColumn> before;
+  std::vector<catalog::DiffColumn> after;
+  for (const std::string& name : match.missing) {
+    if (const NestedField* field = schema.find(name)) {
+      before.push_back({.name = name,
+                        .type = field->type,
+                        .required = false,
+                        .field_id = 0,
+                        .values = std::nullopt});
+    }
+  }
+  for (const query::ColumnDefinition& column : match.added) {
+    std::int32_t next_id = 1;
+    if (auto type = iceberg::type_from_duckdb(column.type, next_id)) {
+      after.push_back({.name = column.name,
+                       .type = *std::move(type),
+                       .required = false,
+                       .field_id = 0,
+                       .values = std::nullopt});
+    }
+  }
+  std::vector<std::string> hints;
+  if (before.empty() || after.empty()) {
+    return hints;
+  }
+  for (const catalog::Rename& rename : catalog::diff_schemas(before, after).renamed) {
+    hints.push_back(fmt::format(
+        "column {} is new and {} is missing: likely one column under two names ({:.2f}); "
+        "POST /catalog/schema/diff tells more",
+        rename.to, rename.from, rename.confidence));
+  }
+  return hints;
+}
+
+std::string file_fingerprint(const std::vector<FileColumn>& columns, int format_version) {
+  const auto schema = query::schema_from_columns(definitions_of(columns), format_version);
+  return schema ? catalog::schema_fingerprint(*schema) : std::string();
+}
+
+std::string source_of_file(std::string_view file_name) {
+  file_name.remove_prefix(file_name.find_last_of("/\\") + 1);
+  file_name = file_name.substr(0, file_name.find('.', 1));
+  std::string source;
+  for (const char c : file_name) {
+    const bool letter =
+        (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || static_cast<unsigned char>(c) >= 0x80U;
+    if (letter) {
+      source += c;
+    } else if (!source.empty() && source.back() != '_') {
+      source += '_';
+    }
+  }
+  while (source.ends_with('_')) {
+    source.pop_back();
+  }
+  return is_valid_utf8(source) ? to_lower(source) : std::string();
 }
 
 }  // namespace lakehouse::ingest

@@ -214,7 +214,7 @@ Result<IngestResult> IngestService::run(const RequestContext& context, Job* job)
 Result<query::AppendRequest> IngestService::request(const RequestContext& context, Job* job) {
   query::AppendRequest append;
   append.table = job->table;
-  LH_RETURN_IF_ERROR(plan_columns(job, &append));
+  LH_RETURN_IF_ERROR(plan_columns(context, job, &append));
   if (!job->existing) {
     // A dataset's namespace is made with it.
     const Result<catalog::NamespaceInfo> made =
@@ -224,6 +224,9 @@ Result<query::AppendRequest> IngestService::request(const RequestContext& contex
     }
   }
   FileRows rows = job->reader->rows(job->match.wanted);
+  if (job->existing) {
+    append.columns = shape_rows(job->match, &rows);
+  }
   append.source = std::move(rows.statement);
   append.source_columns = std::move(rows.columns);
   append.source_bytes = job->upload.staged_bytes();
@@ -242,7 +245,8 @@ Result<query::AppendRequest> IngestService::request(const RequestContext& contex
   return append;
 }
 
-Status IngestService::plan_columns(Job* job, query::AppendRequest* request) {
+Status IngestService::plan_columns(const RequestContext& context, Job* job,
+                                   query::AppendRequest* request) {
   if (!job->existing) {
     request->mode = query::WriteMode::Create;
     request->definition.columns = definitions_of(job->columns);
@@ -258,9 +262,14 @@ Status IngestService::plan_columns(Job* job, query::AppendRequest* request) {
   options.inferred = job->reader->infers_types();
   options.may_add = job->options.may_add_columns;
   options.misfits = job->table_misfits;
+  if (rules_ != nullptr) {
+    const std::string source = job->options.source.empty() ? source_of_file(job->options.file_name)
+                                                           : job->options.source;
+    LH_ASSIGN_OR_RETURN(
+        options.rules, rules_->rules_for(context, job->existing->metadata->table_uuid, source));
+  }
   LH_ASSIGN_OR_RETURN(
       job->match, match_columns(*job->existing->metadata->current_schema(), job->columns, options));
-  request->columns = job->match.table_columns;
   request->evolve = job->match.evolve;
   return {};
 }
@@ -387,7 +396,15 @@ IngestResult IngestService::result_of(const Job& job, const LoadedTable& after) 
     }
     result.columns.push_back(std::move(column));
   }
+  result.schema_fingerprint = catalog::schema_fingerprint(*after.metadata->current_schema());
+  if (!job.columns.empty()) {
+    result.file_fingerprint = file_fingerprint(job.columns, after.metadata->format_version);
+  }
   result.warnings = job.warnings;
+  if (job.existing) {
+    std::ranges::move(rename_hints(*job.existing->metadata->current_schema(), job.match),
+                      std::back_inserter(result.warnings));
+  }
   if (job.upload.encoding() != TextEncoding::Utf8) {
     result.warnings.push_back(
         fmt::format("the text is {}, and was turned into UTF-8", to_string(job.upload.encoding())));

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/request_context.h"
 #include "catalog/catalog.h"
+#include "catalog/schema_rules.h"
 #include "engine/engine.h"
 #include "ingest/bad_rows.h"
 #include "ingest/file_reader.h"
@@ -44,6 +45,8 @@ struct IngestResult {
   bool duplicate = false;             ///< The same file is there already: nothing was done.
   bool created = false;
   std::int64_t sequence_number = 0;  ///< Of the dataset, after it.
+  std::string schema_fingerprint;    ///< Of the dataset, after it.
+  std::string file_fingerprint;      ///< Of the file; empty if it was not looked into.
   std::vector<std::string> warnings;
 };
 
@@ -66,8 +69,8 @@ struct IngestOptions {
 class IngestService {
  public:
   IngestService(catalog::Catalog& catalog, engine::Engine& engine, const storage::Buckets& buckets,
-                query::TableWriter& writer)
-      : catalog_(catalog), engine_(engine), buckets_(buckets), writer_(writer) {}
+                query::TableWriter& writer, catalog::SchemaRules* rules = nullptr)
+      : catalog_(catalog), engine_(engine), buckets_(buckets), writer_(writer), rules_(rules) {}
 
   /// Begins an upload, staged in `bucket` (empty: the primary one).
   Result<std::unique_ptr<Upload>> stage(const std::string& bucket, Upload::Limits limits = {});
@@ -87,7 +90,7 @@ class IngestService {
   Result<std::optional<IngestResult>> find_duplicate(const RequestContext& context, const Job& job);
   Result<IngestResult> run(const RequestContext& context, Job* job);
   Result<query::AppendRequest> request(const RequestContext& context, Job* job);
-  Status plan_columns(Job* job, query::AppendRequest* request);
+  Status plan_columns(const RequestContext& context, Job* job, query::AppendRequest* request);
   Status check_outcome(const RequestContext& context, std::int64_t rows, Job* job);
   Status keep_bad_rows(const RequestContext& context, Job* job);
   Status committed(metastore::Transaction& transaction, const catalog::LoadedTable& after,
@@ -99,6 +102,7 @@ class IngestService {
   engine::Engine& engine_;
   const storage::Buckets& buckets_;
   query::TableWriter& writer_;
+  catalog::SchemaRules* rules_;  ///< Null: none are kept.
 };
 
 }  // namespace lakehouse::ingest
