@@ -8,6 +8,7 @@
 #include "cli/config_command.h"
 #include "cli/datasets_command.h"
 #include "cli/ingest_command.h"
+#include "cli/keys_command.h"
 #include "cli/options.h"
 #include "cli/report.h"
 #include "cli/sql_client.h"
@@ -35,6 +36,7 @@ struct Runner {
   int operator()(const SqlOptions& options) const { return run_sql(options); }
   int operator()(const DatasetsOptions& options) const { return run_datasets(options); }
   int operator()(const ConfigOptions& options) const { return run_config(options); }
+  int operator()(const KeysOptions& options) const { return run_keys(options); }
   int operator()(const VersionOptions&) const {
     fmt::print("lakehouse {}\n", LAKEHOUSE_VERSION);
     return kExitOk;

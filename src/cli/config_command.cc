@@ -15,8 +15,8 @@ namespace lakehouse::cli {
 namespace {
 
 // Variables of ours that are no settings of the server.
-constexpr std::array<std::string_view, 3> kOtherVariables = {
-    "LAKEHOUSE_SERVER", "LAKEHOUSE_HISTORY", "LAKEHOUSE_ENGINE_LIBRARY"};
+constexpr std::array<std::string_view, 4> kOtherVariables = {
+    "LAKEHOUSE_SERVER", "LAKEHOUSE_TOKEN", "LAKEHOUSE_HISTORY", "LAKEHOUSE_ENGINE_LIBRARY"};
 
 }  // namespace
 

@@ -1,5 +1,6 @@
 #include "cli/http_client.h"
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
 
@@ -70,26 +71,30 @@ struct HttpClient::Transfer {
   }
 };
 
-Result<std::unique_ptr<HttpClient>> HttpClient::open(std::string server_url,
+Result<std::unique_ptr<HttpClient>> HttpClient::open(ServerAddress server,
                                                      const std::atomic<bool>* interrupted) {
-  while (server_url.ends_with('/')) {
-    server_url.pop_back();
+  while (server.url.ends_with('/')) {
+    server.url.pop_back();
   }
-  if (!server_url.starts_with("http://") && !server_url.starts_with("https://")) {
+  if (!server.url.starts_with("http://") && !server.url.starts_with("https://")) {
     return fail(
         ErrorCode::InvalidArgument,
-        fmt::format("the server's URL '{}' does not begin with http:// or https://", server_url),
+        fmt::format("the server's URL '{}' does not begin with http:// or https://", server.url),
         "Write it as http://127.0.0.1:3100.");
   }
-  std::unique_ptr<HttpClient> client(new HttpClient(std::move(server_url), interrupted));
+  if (std::ranges::any_of(server.token, [](char c) { return c <= ' ' || c > '~'; })) {
+    return fail(ErrorCode::InvalidArgument, "the token has a space or another odd character in it",
+                "Look for a line end in LAKEHOUSE_TOKEN.");
+  }
+  std::unique_ptr<HttpClient> client(new HttpClient(std::move(server), interrupted));
   if (client->easy_ == nullptr) {
     return fail(ErrorCode::Internal, "libcurl could not be started");
   }
   return client;
 }
 
-HttpClient::HttpClient(std::string server_url, const std::atomic<bool>* interrupted)
-    : server_url_(std::move(server_url)), interrupted_(interrupted), easy_(curl_easy_init()) {}
+HttpClient::HttpClient(ServerAddress server, const std::atomic<bool>* interrupted)
+    : server_(std::move(server)), interrupted_(interrupted), easy_(curl_easy_init()) {}
 
 HttpClient::~HttpClient() {
   curl_easy_cleanup(static_cast<CURL*>(easy_));
@@ -101,9 +106,12 @@ Status HttpClient::prepare(Transfer& transfer, const std::string& path,
   curl_easy_reset(easy);  // Keeps the connection.
   transfer.client = this;
   transfer.easy = easy;
-  transfer.url = server_url_ + path;
+  transfer.url = server_.url + path;
   // An early refusal is an answer; waiting for "100 Continue" only costs a round trip.
   std::vector<std::string> lines = {"Expect:"};
+  if (!server_.token.empty()) {
+    lines.push_back(fmt::format("Authorization: Bearer {}", server_.token));
+  }
   for (const auto& [name, value] : headers) {
     lines.push_back(fmt::format("{}: {}", name, value));
   }
@@ -204,10 +212,10 @@ Error HttpClient::explain(int curl_code, const Transfer& transfer) const {
                                  : curl_easy_strerror(static_cast<CURLcode>(curl_code));
   if (curl_code == CURLE_PARTIAL_FILE || curl_code == CURLE_RECV_ERROR ||
       curl_code == CURLE_SEND_ERROR || curl_code == CURLE_GOT_NOTHING) {
-    error.message = fmt::format("the connection to {} broke: {}", server_url_, reason);
+    error.message = fmt::format("the connection to {} broke: {}", server_.url, reason);
     error.hint = "Look at the server's log; what was answered so far is not complete.";
   } else {
-    error.message = fmt::format("the server at {} cannot be reached: {}", server_url_, reason);
+    error.message = fmt::format("the server at {} cannot be reached: {}", server_.url, reason);
     error.hint =
         "Start it with `lakehouse serve`, or name another with --server or LAKEHOUSE_SERVER.";
   }

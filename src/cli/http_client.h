@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "cli/server_address.h"
 
 namespace lakehouse::cli {
 
@@ -50,8 +51,9 @@ class HttpClient {
   /// Told a few times a second how much of an upload is sent; `total` is 0 if that is not known.
   using Progress = std::function<void(std::uint64_t sent_bytes, std::uint64_t total_bytes)>;
 
-  /// InvalidArgument if `server_url` is no http:// or https:// URL.
-  static Result<std::unique_ptr<HttpClient>> open(std::string server_url,
+  /// InvalidArgument if the server's URL is no http:// or https:// one, or the token none that fits
+  /// into a header.
+  static Result<std::unique_ptr<HttpClient>> open(ServerAddress server,
                                                   const std::atomic<bool>* interrupted = nullptr);
   ~HttpClient();
   HttpClient(const HttpClient&) = delete;
@@ -61,17 +63,17 @@ class HttpClient {
   Result<HttpResponse> send(const HttpRequest& request, const Sink& sink = {});
   Result<HttpResponse> upload(const Upload& upload, const Progress& progress);
 
-  [[nodiscard]] const std::string& server_url() const { return server_url_; }
+  [[nodiscard]] const std::string& server_url() const { return server_.url; }
 
  private:
   struct Transfer;
-  HttpClient(std::string server_url, const std::atomic<bool>* interrupted);
+  HttpClient(ServerAddress server, const std::atomic<bool>* interrupted);
   Status prepare(Transfer& transfer, const std::string& path,
                  const std::vector<std::pair<std::string, std::string>>& headers);
   Result<HttpResponse> perform(Transfer& transfer);
   [[nodiscard]] Error explain(int curl_code, const Transfer& transfer) const;
 
-  std::string server_url_;
+  ServerAddress server_;
   const std::atomic<bool>* interrupted_;
   void* easy_ = nullptr;  ///< A CURL handle; curl.h stays in the source file.
 };

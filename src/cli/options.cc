@@ -31,14 +31,19 @@ struct Targets {
   ConfigOptions config;
   std::string format;
   std::vector<std::string> named;
-  std::string server;
+  KeysOptions keys;
+  ServerAddress server;
 };
 
 void add_server_option(CLI::App& command, Targets& targets) {
   command
-      .add_option("-s,--server", targets.server,
+      .add_option("-s,--server", targets.server.url,
                   "The server's URL [LAKEHOUSE_SERVER, else http://127.0.0.1:3100]")
       ->type_name("URL");
+  command
+      .add_option("--token", targets.server.token,
+                  "A key or token for it [LAKEHOUSE_TOKEN, which others on the machine do not see]")
+      ->type_name("TOKEN");
 }
 
 void add_serve(CLI::App& app, Targets& targets) {
@@ -79,6 +84,10 @@ void add_ingest(CLI::App& app, Targets& targets) {
       ->type_name("HOW");
   command->add_option("--bucket", ingest.bucket, "Bucket for a dataset that is created")
       ->type_name("NAME");
+  command
+      ->add_option("--source", ingest.source,
+                   "System that the files are from, such as crm: for the datasets' lineage")
+      ->type_name("NAME");
   command->add_flag("--json", ingest.json, "Print the server's answer, one JSON object a file");
   add_server_option(*command, targets);
 }
@@ -118,6 +127,42 @@ void add_sql(CLI::App& app, Targets& targets) {
   add_server_option(*command, targets);
 }
 
+/// What is known about datasets: who they belong to, where they come from, what they were.
+void add_registry(CLI::App& command, CLI::App& list, Targets& targets) {
+  DatasetsOptions& datasets = targets.datasets;
+  using Action = DatasetsOptions::Action;
+  list.add_option("--owner", datasets.owner, "Only datasets of this owner");
+  list.add_option("--tag", datasets.tag, "Only datasets with this tag");
+  list.add_option("--sensitivity", datasets.sensitivity, "Only datasets as sensitive as this");
+  list.add_flag("--stale", datasets.stale, "Only datasets that are older than they may be");
+  const auto add = [&](const char* name, const char* help, Action action) {
+    CLI::App* added = command.add_subcommand(name, help);
+    added->add_option("name", datasets.name, "NAMESPACE.TABLE or TABLE")->required();
+    added->callback([&datasets, action] { datasets.action = action; });
+    add_server_option(*added, targets);
+    added->add_flag("--json", datasets.json, "Print the server's answers as JSON");
+    return added;
+  };
+  CLI::App* describe =
+      add("describe", "Say what a dataset or a column is; '-' removes", Action::Describe);
+  describe->add_option("--description", datasets.description, "What the dataset holds");
+  describe->add_option("--owner", datasets.owner, "Who answers for it");
+  describe->add_option("--sensitivity", datasets.sensitivity,
+                       "public, internal, confidential or restricted");
+  describe->add_option("--tag", datasets.tags, "A tag; all of them are replaced")
+      ->allow_extra_args(false);
+  describe->add_option("--freshness-sla-s", datasets.freshness_sla_s,
+                       "How old the last write may be, in seconds");
+  describe->add_option("--column", datasets.column, "Set --sensitivity, --category, --note of it");
+  describe->add_option("--category", datasets.category, "Personal data of a column, such as email");
+  describe->add_option("--note", datasets.note, "What a column holds");
+  add("lineage", "Where a dataset comes from and what is made of it", Action::Lineage);
+  add("history", "Who changed what is known about a dataset", Action::History);
+  add("snapshots", "What a dataset was, newest first", Action::Snapshots);
+  CLI::App* rollback = add("rollback", "Make another snapshot the current one", Action::Rollback);
+  rollback->add_option("snapshot", datasets.snapshot_id, "One of its snapshots")->required();
+}
+
 void add_datasets(CLI::App& app, Targets& targets) {
   DatasetsOptions& datasets = targets.datasets;
   CLI::App* command = app.add_subcommand("datasets", "List, show and drop datasets");
@@ -138,6 +183,7 @@ void add_datasets(CLI::App& app, Targets& targets) {
     add_server_option(*action, targets);
     action->add_flag("--json", datasets.json, "Print the server's answers as JSON");
   }
+  add_registry(*command, *list, targets);
 }
 
 void add_config(CLI::App& app, Targets& targets) {
@@ -153,6 +199,18 @@ void add_config(CLI::App& app, Targets& targets) {
   for (CLI::App* action : {check, show}) {
     action->add_option("-c,--config", config.config, "Configuration file")->type_name("FILE");
   }
+}
+
+void add_keys(CLI::App& app, Targets& targets) {
+  CLI::App* command = app.add_subcommand("keys", "Make keys for callers of a server with auth");
+  command->require_subcommand(1);
+  CLI::App* made = command->add_subcommand("new", "Print a new key, and what to keep of it");
+  made->add_option("name", targets.keys.name, "Whose key")->required()->type_name("NAME");
+}
+
+std::string variable_or(const char* name, std::string otherwise) {
+  const char* variable = std::getenv(name);  // NOLINT(concurrency-mt-unsafe)
+  return variable != nullptr && *variable != '\0' ? variable : std::move(otherwise);
 }
 
 Parsed usage_error(std::string text) {
@@ -210,6 +268,9 @@ Parsed finish(CLI::App& app, Targets& targets) {
   if (app.got_subcommand("config")) {
     return {.options = targets.config, .text = {}, .exit_code = kExitOk};
   }
+  if (app.got_subcommand("keys")) {
+    return {.options = targets.keys, .text = {}, .exit_code = kExitOk};
+  }
   return {.options = VersionOptions{}, .text = {}, .exit_code = kExitOk};
 }
 
@@ -233,8 +294,8 @@ Parsed parse_arguments(std::vector<std::string> arguments) {
             .exit_code = kExitOk};
   }
   if (!arguments.empty() && !arguments.front().starts_with('-')) {
-    static const std::vector<std::string> commands = {"serve",    "ingest", "sql",
-                                                      "datasets", "config", "version"};
+    static const std::vector<std::string> commands = {"serve",  "ingest", "sql",    "datasets",
+                                                      "config", "keys",   "version"};
     if (std::ranges::find(commands, arguments.front()) == commands.end()) {
       const std::string hint = did_you_mean(arguments.front(), commands);
       return usage_error(fmt::format("there is no command '{}'\nhint: {}", arguments.front(),
@@ -251,6 +312,7 @@ Parsed parse_arguments(std::vector<std::string> arguments) {
   add_sql(app, targets);
   add_datasets(app, targets);
   add_config(app, targets);
+  add_keys(app, targets);
   app.add_subcommand("version", "Print the version");
   std::ranges::reverse(arguments);  // As CLI11 wants them.
   try {
@@ -262,9 +324,11 @@ Parsed parse_arguments(std::vector<std::string> arguments) {
             .text = std::move(out).str(),
             .exit_code = code == 0 ? kExitOk : kExitUsage};
   }
-  if (targets.server.empty()) {
-    const char* variable = std::getenv("LAKEHOUSE_SERVER");  // NOLINT(concurrency-mt-unsafe)
-    targets.server = variable != nullptr && *variable != '\0' ? variable : "http://127.0.0.1:3100";
+  if (targets.server.url.empty()) {
+    targets.server.url = variable_or("LAKEHOUSE_SERVER", "http://127.0.0.1:3100");
+  }
+  if (targets.server.token.empty()) {
+    targets.server.token = variable_or("LAKEHOUSE_TOKEN", "");
   }
   return finish(app, targets);
 }

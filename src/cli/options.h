@@ -7,6 +7,8 @@
 #include <variant>
 #include <vector>
 
+#include "cli/server_address.h"
+
 namespace lakehouse::cli {
 
 // What the process ends with; docs/cli.md says the same.
@@ -30,20 +32,21 @@ struct EngineOptions {
 };
 
 struct IngestOptions {
-  std::string server;
+  ServerAddress server;
   std::vector<std::string> files;
   std::string dataset;  ///< Empty: from each file's name.
   std::string mode;     ///< The following are left to the server if they are empty.
   std::string max_bad_rows;
   std::string nested;
   std::string bucket;
+  std::string source;
   bool json = false;
 };
 
 enum class OutputFormat : std::uint8_t { Table, Lines, Csv, Json, Ndjson, Arrow, Parquet };
 
 struct SqlOptions {
-  std::string server;
+  ServerAddress server;
   std::string statement;
   std::string file;
   OutputFormat format = OutputFormat::Table;
@@ -57,13 +60,34 @@ struct SqlOptions {
 };
 
 struct DatasetsOptions {
-  enum class Action : std::uint8_t { List, Show, Drop };
+  enum class Action : std::uint8_t {
+    List,
+    Show,
+    Drop,
+    Describe,
+    Lineage,
+    History,
+    Snapshots,
+    Rollback,
+  };
   Action action = Action::List;
-  std::string server;
+  ServerAddress server;
   std::string name;
   bool purge = false;
   bool yes = false;
   bool json = false;
+  // Filters of list, and what describe sets. Of the latter "-" removes.
+  std::string owner;
+  std::string tag;
+  std::string sensitivity;
+  bool stale = false;
+  std::string description;
+  std::vector<std::string> tags;
+  std::string freshness_sla_s;
+  std::string column;  ///< Whose sensitivity, category and note are set; empty: the dataset's.
+  std::string category;
+  std::string note;
+  std::int64_t snapshot_id = 0;
 };
 
 struct ConfigOptions {
@@ -72,10 +96,14 @@ struct ConfigOptions {
   std::string config;
 };
 
+struct KeysOptions {
+  std::string name;  ///< Whose key.
+};
+
 struct VersionOptions {};
 
 using Options = std::variant<ServeOptions, EngineOptions, IngestOptions, SqlOptions,
-                             DatasetsOptions, ConfigOptions, VersionOptions>;
+                             DatasetsOptions, ConfigOptions, KeysOptions, VersionOptions>;
 
 /// What parsing a command line comes to: options, or a text and the code to end with.
 struct Parsed {

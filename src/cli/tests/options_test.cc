@@ -33,10 +33,10 @@ TEST(Options, ServeTakesItsOptions) {
 
 TEST(Options, TheServerIsTheOptionElseTheVariableElseTheDefault) {
   ::unsetenv("LAKEHOUSE_SERVER");
-  EXPECT_EQ(parsed<SqlOptions>({"sql", "SELECT 1"}).server, "http://127.0.0.1:3100");
+  EXPECT_EQ(parsed<SqlOptions>({"sql", "SELECT 1"}).server.url, "http://127.0.0.1:3100");
   ::setenv("LAKEHOUSE_SERVER", "http://there:1", 1);
-  EXPECT_EQ(parsed<SqlOptions>({"sql", "SELECT 1"}).server, "http://there:1");
-  EXPECT_EQ(parsed<DatasetsOptions>({"datasets", "list", "--server", "http://x"}).server,
+  EXPECT_EQ(parsed<SqlOptions>({"sql", "SELECT 1"}).server.url, "http://there:1");
+  EXPECT_EQ(parsed<DatasetsOptions>({"datasets", "list", "--server", "http://x"}).server.url,
             "http://x");
   ::unsetenv("LAKEHOUSE_SERVER");
 }
