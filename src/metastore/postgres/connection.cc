@@ -37,7 +37,7 @@ constexpr std::size_t kStatementsMax = 256;
 constexpr int kWaitStepMs = 20;                 // How soon a waiter notices that it is stopped.
 constexpr std::chrono::seconds kAnswerMax{30};  // Of BEGIN, COMMIT and the like.
 constexpr std::chrono::seconds kCancelMax{3};
-constexpr std::chrono::seconds kOutcomeMax{5};  // How long a lost commit's outcome is looked for.
+constexpr std::chrono::seconds kOutcomeMax{3};  // How long a lost commit's outcome is looked for.
 constexpr std::chrono::milliseconds kOutcomeStep{50};
 
 constexpr std::string_view kConflict = "40001";
@@ -193,7 +193,10 @@ Status Connection::prepare_session(Mode mode) {
   auto history = run_simple(
       "SELECT CAST((SELECT system_identifier FROM pg_control_system()) AS TEXT) || '/' || "
       "substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8)");
-  if (history && PQntuples(history->get()) == 1) {
+  if (lost_) {
+    return std::unexpected(std::move(history).error());
+  }
+  if (history && PQntuples(history->get()) == 1) {  // Else it may not be asked for here.
     history_ = PQgetvalue(history->get(), 0, 0);
   }
   return {};
