@@ -73,7 +73,7 @@ struct Freshness {
 Freshness freshness(const iceberg::TableMetadata& metadata, const RegistryEntry& entry,
                     std::int64_t now_ms);
 
-/// Outer absent: leave it; inner absent: remove it.
+/// Outer absent: leave it; inner absent: remove it, written as `std::optional<T>()`.
 template <class T>
 using Change = std::optional<std::optional<T>>;
 

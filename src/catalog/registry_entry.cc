@@ -332,8 +332,9 @@ Status patch_columns(const TableMetadata& metadata, const RegistryEntry& entry,
     ColumnEntry after = before == nullptr ? ColumnEntry() : *before;
     after.field_id = field->id;
     after.name = field->path;
-    const ColumnPatch forget{
-        .note = {std::nullopt}, .sensitivity = {std::nullopt}, .category = {std::nullopt}};
+    const ColumnPatch forget{.note = std::optional<std::string>(),
+                             .sensitivity = std::optional<Sensitivity>(),
+                             .category = std::optional<std::string>()};
     const ColumnPatch& to = change ? *change : forget;
     after.note = to.note.value_or(after.note);
     if (to.sensitivity || to.category) {

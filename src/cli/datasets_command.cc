@@ -15,9 +15,11 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "cli/answer.h"
+#include "cli/calls.h"
 #include "cli/display.h"
 #include "cli/http_client.h"
 #include "cli/interrupt.h"
+#include "cli/registry_command.h"
 #include "cli/report.h"
 #include "cli/table.h"
 
@@ -26,99 +28,48 @@ namespace {
 
 namespace json = boost::json;
 
-/// A failed call: what was printed about it, as an exit code.
-using Called = std::expected<json::value, int>;
-
-Called call(HttpClient& client, const std::string& method, const std::string& path) {
-  HttpRequest request;
-  request.method = method;
-  request.path = path;
-  const Result<HttpResponse> response = client.send(request);
-  if (!response) {
-    return std::unexpected(report_no_answer(response.error()));
-  }
-  if (!response->ok()) {
-    return std::unexpected(report(problem_of(*response)));
-  }
-  if (response->body.empty()) {
-    return json::value();
-  }
-  Result<json::value> answer = parse_json(response->body, "the server's answer");
-  if (!answer) {
-    return std::unexpected(report_no_answer(answer.error()));
-  }
-  return std::move(*answer);
-}
-
-Cell cell_of(const json::value* value) {
-  if (value == nullptr || value->is_null()) {
-    return {};
-  }
-  if (value->is_string()) {
-    return {.kind = Cell::Kind::Text, .text = std::string(value->as_string())};
-  }
-  const Cell::Kind kind = value->is_number() ? Cell::Kind::Number
-                          : value->is_bool() ? Cell::Kind::Bool
-                                             : Cell::Kind::Nested;
-  return {.kind = kind, .text = to_json(*value)};
-}
-
-// One column a member, in the order of `wanted`, without those that no row has.
-Answer table_of(const json::array& rows, const std::vector<std::string>& wanted) {
-  Answer answer;
-  answer.rows.resize(rows.size());
-  for (const std::string& name : wanted) {
-    std::vector<Cell> cells;
-    bool any = false;
-    for (const json::value& row : rows) {
-      const json::value* member = row.is_object() ? row.as_object().if_contains(name) : nullptr;
-      cells.push_back(cell_of(member));
-      any = any || cells.back().kind != Cell::Kind::Null;
-    }
-    if (!any) {
-      continue;
-    }
-    answer.columns.push_back({.name = name, .type = {}});
-    for (std::size_t at = 0; at < rows.size(); ++at) {
-      answer.rows[at].push_back(std::move(cells[at]));
-    }
-  }
-  return answer;
-}
-
 int list(HttpClient& client, const DatasetsOptions& options) {
-  json::array all;
-  std::string path = "/datasets?limit=1000";
-  while (true) {
-    Called page = call(client, "GET", path);
-    if (!page) {
-      return page.error();
+  std::string path = "/datasets";
+  const auto add = [&](std::string_view name, const std::string& value) {
+    if (!value.empty()) {
+      path +=
+          fmt::format("{}{}={}", path.contains('?') ? '&' : '?', name, encode_path_segment(value));
     }
-    const json::object* members = page->if_object();
-    const json::value* datasets = members == nullptr ? nullptr : members->if_contains("datasets");
-    if (datasets == nullptr || !datasets->is_array()) {
-      fmt::print(stderr, "error: the server's answer lists no datasets\n");
-      return kExitFailed;
-    }
-    for (const json::value& dataset : datasets->as_array()) {
-      all.push_back(dataset);
-    }
-    const json::value* next = members->if_contains("next_page_token");
-    if (next == nullptr || !next->is_string() || next->as_string().empty()) {
-      break;
-    }
-    path = "/datasets?limit=1000&page_token=" +
-           encode_path_segment(std::string_view(next->as_string()));
+  };
+  add("owner", options.owner);
+  add("tag", options.tag);
+  add("sensitivity", options.sensitivity);
+  add("stale", options.stale ? "true" : "");
+  const auto all = call_pages(client, path, "datasets");
+  if (!all) {
+    return all.error();
   }
-  if (options.json) {
-    fmt::print("{}\n", to_json(all));
-    return kExitOk;
-  }
-  const Answer answer = table_of(
-      all, {"name", "rows", "files", "size_bytes", "column_count", "bucket", "updated_at"});
-  fmt::print("{}{}", render_table(answer, terminal_width(STDOUT_FILENO)),
-             render_summary(answer, false));
+  print_rows(*all,
+             {"name", "rows", "files", "size_bytes", "column_count", "sensitivity", "owner",
+              "bucket", "updated_at"},
+             options.json);
   return kExitOk;
+}
+
+void print_freshness(const json::object& dataset) {
+  const json::value* tags = dataset.if_contains("tags");
+  if (tags != nullptr && tags->is_array() && !tags->get_array().empty()) {
+    std::string line;
+    for (const json::value& tag : tags->get_array()) {
+      line += fmt::format(" {}", printable(tag.is_string() ? tag.get_string() : ""));
+    }
+    fmt::print("tags:{}\n", line);
+  }
+  const json::value* freshness = dataset.if_contains("freshness");
+  if (freshness == nullptr || !freshness->is_object()) {
+    return;
+  }
+  for (const auto& [name, value] : freshness->get_object()) {
+    if (!value.is_null()) {
+      fmt::print("{}: {}\n", printable(std::string_view(name)),
+                 printable(value.is_string() ? std::string(value.get_string()) : to_json(value)));
+    }
+  }
 }
 
 int show(HttpClient& client, const DatasetsOptions& options) {
@@ -133,13 +84,16 @@ int show(HttpClient& client, const DatasetsOptions& options) {
   const json::object& members = dataset->as_object();
   for (const auto& [name, value] : members) {
     if (!value.is_array() && !value.is_object() && !value.is_null()) {
-      fmt::print("{}: {}\n", printable(std::string_view(name)), printable(cell_of(&value).text));
+      fmt::print("{}: {}\n", printable(std::string_view(name)),
+                 printable(value.is_string() ? std::string(value.get_string()) : to_json(value)));
     }
   }
+  print_freshness(members);
   const json::value* columns = members.if_contains("columns");
   if (columns != nullptr && columns->is_array()) {
-    const Answer answer =
-        table_of(columns->as_array(), {"id", "name", "sql_type", "type", "required", "doc"});
+    const Answer answer = table_of(
+        columns->as_array(),
+        {"id", "name", "sql_type", "type", "required", "doc", "sensitivity", "category", "note"});
     fmt::print("\n{}", render_table(answer, terminal_width(STDOUT_FILENO)));
   }
   return kExitOk;
@@ -191,6 +145,11 @@ int run_datasets(const DatasetsOptions& options) {
     case DatasetsOptions::Action::List: return list(**client, options);
     case DatasetsOptions::Action::Show: return show(**client, options);
     case DatasetsOptions::Action::Drop: return drop(**client, options);
+    case DatasetsOptions::Action::Describe: return describe_dataset(**client, options);
+    case DatasetsOptions::Action::Lineage: return show_lineage(**client, options);
+    case DatasetsOptions::Action::History: return list_history(**client, options);
+    case DatasetsOptions::Action::Snapshots: return list_snapshots(**client, options);
+    case DatasetsOptions::Action::Rollback: return roll_back(**client, options);
   }
   return kExitUsage;
 }

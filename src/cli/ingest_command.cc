@@ -64,10 +64,11 @@ Upload upload_of(const IngestOptions& options, const std::string& file) {
   upload.file_name =
       file == "-" ? "standard-input" : std::filesystem::path(file).filename().string();
   upload.fields = {{"dataset", options.dataset.empty() ? dataset_of(file) : options.dataset}};
-  const std::array<std::pair<const char*, const std::string*>, 3> optional = {
+  const std::array<std::pair<const char*, const std::string*>, 4> optional = {
       {{"mode", &options.mode},
        {"max_bad_rows", &options.max_bad_rows},
-       {"nested", &options.nested}}};
+       {"nested", &options.nested},
+       {"source", &options.source}}};
   for (const auto& [name, value] : optional) {
     if (!value->empty()) {
       upload.fields.emplace_back(name, *value);

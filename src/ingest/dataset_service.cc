@@ -67,6 +67,14 @@ Result<TableIdentifier> table_of(const std::string& token) {
   return table;
 }
 
+bool matches(const DatasetSummary& summary, const DatasetFilter& filter) {
+  const catalog::RegistryEntry& entry = summary.entry;
+  return (filter.owner.empty() || entry.owner == filter.owner) &&
+         (filter.tag.empty() || std::ranges::find(entry.tags, filter.tag) != entry.tags.end()) &&
+         (!filter.sensitivity || entry.sensitivity() == filter.sensitivity) &&
+         (!filter.is_stale || summary.freshness.is_stale == *filter.is_stale);
+}
+
 }  // namespace
 
 Dataset DatasetService::describe(catalog::LoadedTable table) const {
@@ -86,12 +94,15 @@ Dataset DatasetService::describe(catalog::LoadedTable table) const {
     summary.files = total(*snapshot, "total-data-files");
     summary.size_bytes = total(*snapshot, "total-files-size");
   }
+  summary.entry = catalog::registry_entry(metadata);
+  summary.freshness = catalog::freshness(metadata, summary.entry, catalog_.now_ms());
   dataset.table = std::move(table);
   return dataset;
 }
 
 Result<DatasetPage> DatasetService::list(const RequestContext& context,
-                                         const std::string& page_token, std::size_t limit) {
+                                         const std::string& page_token, std::size_t limit,
+                                         const DatasetFilter& filter) {
   LH_ASSIGN_OR_RETURN(std::vector<TableIdentifier> tables, catalog_.list_all_tables(context));
   std::ranges::sort(tables);
   auto at = tables.begin();
@@ -104,7 +115,10 @@ Result<DatasetPage> DatasetService::list(const RequestContext& context,
     LH_RETURN_IF_ERROR(context.check());
     Result<catalog::LoadedTable> table = catalog_.load_table(context, *at);
     if (table) {
-      page.datasets.push_back(describe(*std::move(table)).summary);
+      DatasetSummary summary = describe(*std::move(table)).summary;
+      if (matches(summary, filter)) {
+        page.datasets.push_back(std::move(summary));
+      }
     } else if (table.error().code != ErrorCode::NotFound) {  // Dropped since.
       return std::unexpected(std::move(table).error());
     }

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/request_context.h"
 #include "catalog/catalog.h"
+#include "catalog/registry.h"
 #include "query/table_writer.h"
 #include "storage/buckets.h"
 
@@ -24,6 +25,16 @@ struct DatasetSummary {
   std::int64_t column_count = 0;
   std::optional<std::int64_t> snapshot_id;  ///< Nothing: it has never had a row.
   std::int64_t updated_at_ms = 0;
+  catalog::RegistryEntry entry;  ///< What is known about it.
+  catalog::Freshness freshness;
+};
+
+/// Which datasets are wanted: all that is given must hold.
+struct DatasetFilter {
+  std::string owner;
+  std::string tag;
+  std::optional<catalog::Sensitivity> sensitivity;
+  std::optional<bool> is_stale;
 };
 
 /// One dataset: its table, and what the list says of it.
@@ -51,7 +62,7 @@ class DatasetService {
 
   /// InvalidArgument for a token that no page gave.
   Result<DatasetPage> list(const RequestContext& context, const std::string& page_token,
-                           std::size_t limit);
+                           std::size_t limit, const DatasetFilter& filter = {});
   /// NotFound with the nearest names.
   Result<Dataset> load(const RequestContext& context, const std::string& name);
   /// An empty one; its namespace is made too. AlreadyExists if it is there.

@@ -181,7 +181,7 @@ TEST_F(RegistryTest, WhatIsWrongIsRefusedAndNothingChanges) {
   wrong[1].owner = "a\nb";
   wrong[2].freshness_sla_s = 0;
   wrong[3].tags = std::vector<std::string>(101, "");
-  wrong[4].columns["nmae"] = ColumnPatch{.note = "x", .sensitivity = {}, .category = {}};
+  wrong[4].columns["nam"] = ColumnPatch{.note = "x", .sensitivity = {}, .category = {}};
   wrong[5].description = std::string(20'000, 'x');
   for (std::size_t i = 0; i < wrong.size(); ++i) {
     SCOPED_TRACE(i);
@@ -225,7 +225,7 @@ TEST_F(RegistryTest, ADetectorNeverOverwritesAPerson) {
   EXPECT_EQ(entry().column("name")->note, "full name");
 
   // The decision is taken back: the detector may speak again.
-  patch(column("name", {.note = {}, .sensitivity = {std::nullopt}, .category = {}}));
+  patch(column("name", {.note = {}, .sensitivity = std::optional<Sensitivity>(), .category = {}}));
   EXPECT_THAT(registry_->propose(context_, table_, found), IsOk());
   EXPECT_EQ(entry().column("name")->sensitivity, Sensitivity::Confidential);
   const std::vector<ColumnProposal> nothing = {

@@ -8,11 +8,11 @@
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 
 #include "base/json.h"
 #include "gateway/http/receipts.h"
+#include "gateway/http/registry_json.h"
 #include "iceberg/partition_spec.h"
 #include "iceberg/type_mapping.h"
 
@@ -27,14 +27,17 @@ using ingest::DatasetSummary;
 constexpr std::int64_t kPageDefault = 100;
 constexpr std::int64_t kPageMax = 1000;
 
+/// Up to where the registry's members stand.
 constexpr std::string_view kSummary = R"({
   "type":"object","required":["name","bucket","rows","files","size_bytes","column_count",
-    "snapshot_id","updated_at"],"properties":{
+    "snapshot_id","updated_at","description","owner","sensitivity","sensitivity_from","tags",
+    "freshness"],"properties":{
   "name":{"type":"string"},"bucket":{"type":"string"},"rows":{"type":"integer"},
   "files":{"type":"integer"},"size_bytes":{"type":"integer"},"column_count":{"type":"integer"},
   "snapshot_id":{"type":["integer","null"]},
-  "updated_at":{"type":"string","format":"date-time"}}})";
+  "updated_at":{"type":"string","format":"date-time"},)";
 
+/// Up to where the members of a column stand that are the registry's.
 constexpr std::string_view kDataset = R"({
   "allOf":[{"$ref":"#/components/schemas/DatasetSummary"},{"type":"object",
   "required":["uuid","location","format_version","sequence_number","columns","partition_by",
@@ -45,7 +48,8 @@ constexpr std::string_view kDataset = R"({
     "required"],"properties":{"id":{"type":"integer"},"name":{"type":"string"},
     "type":{"type":"string","description":"As Iceberg calls it."},
     "sql_type":{"type":"string","description":"As SQL calls it."},
-    "required":{"type":"boolean"},"doc":{"type":"string"}}}},
+    "required":{"type":"boolean"},"doc":{"type":"string"},)";
+constexpr std::string_view kDatasetEnd = R"(}}},
   "partition_by":{"type":"array","items":{"type":"object","required":["column","transform","name"],
     "properties":{"column":{"type":"string"},"transform":{"type":"string"},
     "name":{"type":"string"}}}},
@@ -78,12 +82,6 @@ constexpr std::string_view kSnapshots = R"({
     "operation":{"type":"string"},"schema_id":{"type":["integer","null"]},
     "summary":{"type":"object","additionalProperties":{"type":"string"}}}}}}})";
 
-std::string time_text(std::int64_t at_ms) {
-  const std::int64_t seconds = at_ms / 1000;
-  return fmt::format("{:%FT%T}.{:03}Z", fmt::gmtime(static_cast<std::time_t>(seconds)),
-                     at_ms % 1000);
-}
-
 template <class T>
 json::value or_null(const std::optional<T>& value) {
   return value ? json::value(*value) : json::value();
@@ -99,6 +97,7 @@ json::object to_object(const DatasetSummary& summary) {
   out["column_count"] = summary.column_count;
   out["snapshot_id"] = or_null(summary.snapshot_id);
   out["updated_at"] = time_text(summary.updated_at_ms);
+  put_registry(out, summary.entry, summary.freshness);
   return out;
 }
 
@@ -127,6 +126,9 @@ json::object to_object(const Dataset& dataset) {
                         {"required", field.required}};
     if (field.doc) {
       column["doc"] = *field.doc;
+    }
+    if (const catalog::ColumnEntry* known = dataset.summary.entry.column(field.name)) {
+      put_column(column, *known);
     }
     columns.push_back(std::move(column));
   }
@@ -241,6 +243,37 @@ std::vector<ParameterSpec> page_parameters() {
            .description = "A page's next_page_token; left out for the first page."}};
 }
 
+std::vector<ParameterSpec> list_parameters() {
+  std::vector<ParameterSpec> parameters = page_parameters();
+  parameters.push_back({.in = ParameterSpec::In::Query,
+                        .name = "owner",
+                        .description = "Only datasets of this owner."});
+  parameters.push_back({.in = ParameterSpec::In::Query,
+                        .name = "tag",
+                        .description = "Only datasets with this tag."});
+  parameters.push_back({.in = ParameterSpec::In::Query,
+                        .name = "sensitivity",
+                        .description = "Only datasets as sensitive as this.",
+                        .schema = R"({"enum":["public","internal","confidential","restricted"]})"});
+  parameters.push_back(
+      {.in = ParameterSpec::In::Query,
+       .name = "stale",
+       .description = "Only datasets that are, or are not, older than they may be.",
+       .schema = R"({"type":"boolean"})"});
+  return parameters;
+}
+
+Result<ingest::DatasetFilter> filter_of(const Request& request) {
+  ingest::DatasetFilter filter;
+  filter.owner = request.query_param("owner").value_or("");
+  filter.tag = request.query_param("tag").value_or("");
+  if (const auto level = request.query_param("sensitivity")) {
+    LH_ASSIGN_OR_RETURN(filter.sensitivity, catalog::sensitivity_from(*level));
+  }
+  LH_ASSIGN_OR_RETURN(filter.is_stale, request.query_bool("stale"));
+  return filter;
+}
+
 constexpr std::string_view kRef = R"({"$ref":"#/components/schemas/Dataset"})";
 
 Route show_route(std::string path, std::string operation_id, Handler handler) {
@@ -257,8 +290,8 @@ Route show_route(std::string path, std::string operation_id, Handler handler) {
 }  // namespace
 
 void DatasetHandlers::add_routes(Router& router) {
-  router.add_schema("DatasetSummary", std::string(kSummary));
-  router.add_schema("Dataset", std::string(kDataset));
+  router.add_schema("DatasetSummary", fmt::format("{}{}}}}}", kSummary, kRegistryMembers));
+  router.add_schema("Dataset", fmt::format("{}{}{}", kDataset, kColumnMembers, kDatasetEnd));
   const auto show_one = [this](Request request) { return show(std::move(request)); };
   router.add(show_route("/datasets/{name}", "getDataset", show_one));
   router.add(show_route("/datasets/by-name/{name}", "getDatasetByName", show_one));
@@ -267,7 +300,7 @@ void DatasetHandlers::add_routes(Router& router) {
               .operation_id = "listDatasets",
               .summary = "The datasets, by name",
               .tag = "datasets",
-              .parameters = page_parameters(),
+              .parameters = list_parameters(),
               .responses = {{.status = 200,
                              .description = "One page of them.",
                              .content = {content(R"({"type":"object",
@@ -305,7 +338,7 @@ void DatasetHandlers::add_routes(Router& router) {
               .operation_id = "listSnapshots",
               .summary = "A dataset's snapshots, newest first",
               .tag = "datasets",
-              .parameters = page_parameters(),
+              .parameters = list_parameters(),
               .responses = {{.status = 200,
                              .description = "One page of them.",
                              .content = {content(kSnapshots)}}},
@@ -315,9 +348,11 @@ void DatasetHandlers::add_routes(Router& router) {
 
 net::awaitable<Result<Response>> DatasetHandlers::list(Request request) {
   LH_ASSIGN_OR_CO_RETURN(const auto limit, request.query_int("limit", 1, kPageMax));
+  LH_ASSIGN_OR_CO_RETURN(ingest::DatasetFilter filter, filter_of(request));
   const std::string token = request.query_param("page_token").value_or("");
-  auto work = [this, context = request.context, token, limit] {
-    return service_.list(context, token, static_cast<std::size_t>(limit.value_or(kPageDefault)));
+  auto work = [this, context = request.context, token, limit, filter = std::move(filter)] {
+    return service_.list(context, token, static_cast<std::size_t>(limit.value_or(kPageDefault)),
+                         filter);
   };
   LH_ASSIGN_OR_CO_RETURN(const ingest::DatasetPage page,
                          co_await run_on(pools_.storage, std::move(work)));

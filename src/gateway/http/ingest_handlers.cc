@@ -28,6 +28,7 @@ using ingest::IngestResult;
 /// A piece goes to a thread when it is this long: fewer hops, and little memory.
 constexpr std::size_t kPieceBytes = std::size_t{1} << 20U;
 constexpr std::size_t kReadBytes = std::size_t{256} << 10U;
+constexpr std::size_t kSourceBytesMax = 255;
 constexpr std::size_t kFieldBytesMax = std::size_t{64} << 10U;
 
 constexpr std::string_view kIngestAnswer = R"({
@@ -53,6 +54,8 @@ constexpr std::string_view kIngestForm = R"({
   "max_bad_rows":{"type":"string","default":"1%","description":"A share (0.5%) or a count."},
   "nested":{"type":"string","enum":["flatten","struct"],"default":"flatten",
     "description":"What nested JSON objects become: columns a.b, or structs."},
+  "source":{"type":"string","minLength":1,"maxLength":255,
+    "description":"The system that the file is from, such as crm: for the dataset's lineage."},
   "delimiter":{"type":"string","maxLength":1,"description":"Of CSV; else it is detected."},
   "header":{"type":"string","enum":["true","false"],
     "description":"Whether CSV has a header; else it is detected."}}})";
@@ -127,6 +130,17 @@ Error with_upload_status(Error error) {
              : error;
 }
 
+Status check_source(const std::string& source) {
+  const bool is_printable = std::ranges::none_of(
+      source, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; });
+  if (source.size() <= kSourceBytesMax && is_valid_utf8(source) && is_printable) {
+    return {};
+  }
+  return fail(ErrorCode::InvalidArgument,
+              fmt::format("source is longer than {} bytes, or no plain text", kSourceBytesMax),
+              "Give the name of the system that the file is from, such as crm.");
+}
+
 ContentSpec content(std::string_view media_type, std::string_view schema) {
   return {.media_type = std::string(media_type), .schema = std::string(schema)};
 }
@@ -151,8 +165,8 @@ struct IngestHandlers::Form {
   }
 
   [[nodiscard]] Status check_names() const {
-    static constexpr std::array names = {"dataset", "mode",      "max_bad_rows",
-                                         "nested",  "delimiter", "header"};
+    static constexpr std::array names = {"dataset",   "mode",   "max_bad_rows", "nested",
+                                         "delimiter", "header", "source"};
     const std::vector<std::string> known(names.begin(), names.end());
     for (const auto& [name, value] : fields) {
       if (std::ranges::find(known, name) == known.end()) {
@@ -194,6 +208,8 @@ struct IngestHandlers::Form {
       options.reader.header = header == "true";
     }
     options.file_name = file_name;
+    options.source = get("source");
+    LH_RETURN_IF_ERROR(check_source(options.source));
     return options;
   }
 };
