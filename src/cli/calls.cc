@@ -10,6 +10,7 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "cli/display.h"
+#include "cli/options.h"
 #include "cli/report.h"
 #include "cli/table.h"
 
