@@ -111,8 +111,10 @@ std::vector<Setting> other_settings() {
       {"secrets.file", LH_FIELD(Text, secrets.file),
        "A TOML file with the secrets that settings refer to as `secret://NAME`."},
       {"metastore.url", LH_FIELD(Text, metastore.url),
-       "Where pointers and small records are kept: `sqlite` (metastore.db in `server.data`) or "
-       "`sqlite:PATH`."},
+       "Where pointers and small records are kept: `sqlite` (metastore.db in `server.data`), "
+       "`sqlite:PATH`, or `postgresql://USER:PASSWORD@HOST:PORT/DATABASE`, which several servers "
+       "may "
+       "share. The password may also come from `PGPASSWORD` or `~/.pgpass`."},
       {"engine.memory_limit", LH_FIELD(ByteSize, engine.memory_limit),
        "Memory of the engine process; what does not fit spills to disk. 0: 60 % of the machine's."},
       {"engine.threads", LH_FIELD(std::int64_t, engine.threads),
@@ -547,6 +549,24 @@ Status apply_command_line(LoadedConfig& loaded, const ConfigSources& sources) {
   return {};
 }
 
+// "postgresql://user:***@host/db?password=***"
+std::string without_password(std::string_view url) {
+  constexpr std::string_view kHidden = "***";
+  constexpr std::string_view kParameter = "password=";
+  std::string shown(url);
+  const std::size_t host = shown.find("://");
+  const std::size_t at = host == std::string::npos ? host : shown.find('@', host);
+  const std::size_t colon = at == std::string::npos ? at : shown.find(':', host + 3);
+  if (colon < at) {
+    shown.replace(colon + 1, at - colon - 1, kHidden);
+  }
+  if (const std::size_t begin = shown.find(kParameter); begin != std::string::npos) {
+    const std::size_t value = begin + kParameter.size();
+    shown.replace(value, std::min(shown.find('&', value), shown.size()) - value, kHidden);
+  }
+  return shown;
+}
+
 // What no single setting can tell.
 Status check_whole(const Config& config) {
   LH_ASSIGN_OR_RETURN(const ListenAddress ignored, parse_listen(config.server.listen));
@@ -563,12 +583,13 @@ Status check_whole(const Config& config) {
   if (config.server.data.empty()) {
     return fail(ErrorCode::InvalidArgument, "'server.data' must name a folder");
   }
-  if (config.metastore.url != "sqlite" &&
-      (!config.metastore.url.starts_with("sqlite:") || config.metastore.url.size() == 7)) {
+  const std::string& url = config.metastore.url;
+  const bool is_sqlite = url == "sqlite" || (url.starts_with("sqlite:") && url.size() > 7);
+  if (!is_sqlite && !url.starts_with("postgresql://") && !url.starts_with("postgres://")) {
     return fail(
         ErrorCode::InvalidArgument,
-        fmt::format("'metastore.url' is \"{}\", which is not supported yet", config.metastore.url),
-        "Use \"sqlite\" or \"sqlite:PATH\".");
+        fmt::format("'metastore.url' is \"{}\", which names no metastore", without_password(url)),
+        "Use \"sqlite\", \"sqlite:PATH\" or \"postgresql://...\".");
   }
   return {};
 }
@@ -656,6 +677,8 @@ Result<LoadedConfig> load_config(const ConfigSources& sources) {
 }
 
 std::string show(const LoadedConfig& loaded) {
+  Config config = loaded.config;
+  config.metastore.url = without_password(config.metastore.url);
   std::string text;
   std::string_view section;
   for (const Setting& setting : table()) {
@@ -667,7 +690,7 @@ std::string show(const LoadedConfig& loaded) {
     const auto source =
         std::ranges::find(loaded.sources, setting.key, [](const auto& pair) { return pair.first; });
     text += fmt::format("{} = {}  # {}\n", setting.key.substr(own_section.size() + 1),
-                        format_value(setting, loaded.config), to_string(source->second));
+                        format_value(setting, config), to_string(source->second));
   }
   for (const BucketSettings& bucket : loaded.config.storage.buckets) {
     text += fmt::format("\n[[storage.buckets]]\nname = {}\ntype = {}\nlocation = {}\n",

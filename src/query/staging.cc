@@ -32,15 +32,19 @@ void StagingFolder::remove() noexcept {
   }
 }
 
-void remove_stale_staging(const storage::Buckets& buckets) {
+void remove_stale_staging(const storage::Buckets& buckets, std::chrono::hours unless_younger_than) {
+  namespace fs = std::filesystem;
+  const fs::file_time_type newest = fs::file_time_type::clock::now() - unless_younger_than;
   for (const storage::BucketConfig& bucket : buckets.list()) {
     const Result<storage::ObjectStore*> store = buckets.find(bucket.name);
-    if (!store) {
-      continue;
-    }
-    if (const std::optional<std::string> path = (*store)->local_path("_staging")) {
+    const auto path = store ? (*store)->local_path("_staging") : std::nullopt;
+    std::error_code problem;
+    for (fs::directory_iterator entry(path.value_or(""), problem), end; !problem && entry != end;
+         entry.increment(problem)) {
       std::error_code ignored;
-      std::filesystem::remove_all(*path, ignored);
+      if (fs::last_write_time(entry->path(), ignored) <= newest) {
+        fs::remove_all(entry->path(), ignored);
+      }
     }
   }
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <string>
 #include <utility>
 
@@ -37,8 +38,9 @@ class StagingFolder {
   std::string path_;
 };
 
-/// Removes what writers of an earlier run of this server left in staging: before any starts.
-/// Best effort.
-void remove_stale_staging(const storage::Buckets& buckets);
+/// Removes what writers of earlier runs left in staging, and nothing that changed in the last
+/// `unless_younger_than`: other servers may write there. Best effort.
+void remove_stale_staging(const storage::Buckets& buckets,
+                          std::chrono::hours unless_younger_than = std::chrono::hours(0));
 
 }  // namespace lakehouse::query

@@ -12,6 +12,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/id.h"
+
 namespace lakehouse::server {
 namespace {
 
@@ -32,7 +34,7 @@ std::string holder_of(int lock) {
 
 }  // namespace
 
-Result<DataFolder> DataFolder::open(const std::string& path) {
+Result<DataFolder> DataFolder::open(const std::string& path, Use use) {
   std::error_code error;
   const std::filesystem::path absolute = std::filesystem::absolute(path, error).lexically_normal();
   if (!error) {
@@ -46,7 +48,7 @@ Result<DataFolder> DataFolder::open(const std::string& path) {
   if (!lock) {
     return unusable(path, errno);
   }
-  if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
+  if (::flock(lock.get(), (use == Use::Alone ? LOCK_EX : LOCK_SH) | LOCK_NB) != 0) {
     if (errno != EWOULDBLOCK) {
       return unusable(path, errno);
     }
@@ -55,12 +57,50 @@ Result<DataFolder> DataFolder::open(const std::string& path) {
         fmt::format("another server uses the data folder {}{}", path, holder_of(lock.get())),
         "Stop it, or give another folder with --data DIR.");
   }
-  const std::string own = fmt::format("{}\n", ::getpid());
+  // One that shares it has no number there: it would not be the only one.
+  const std::string own = use == Use::Alone ? fmt::format("{}\n", ::getpid()) : "";
   if (::ftruncate(lock.get(), 0) != 0 ||
       ::pwrite(lock.get(), own.data(), own.size(), 0) != static_cast<ssize_t>(own.size())) {
     return unusable(path, errno);
   }
-  return DataFolder(absolute, std::move(lock));
+  DataFolder folder(absolute, std::move(lock));
+  if (use == Use::Shared) {
+    LH_RETURN_IF_ERROR(folder.make_own_run());
+  }
+  return folder;
+}
+
+// A folder below "run", locked while this process lives; those of servers that are gone are
+// removed.
+Status DataFolder::make_own_run() {
+  namespace fs = std::filesystem;
+  std::error_code error;
+  for (fs::directory_iterator entry(run_, error), end; !error && entry != end;
+       entry.increment(error)) {
+    const UniqueFd left(::open(entry->path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (left && ::flock(left.get(), LOCK_EX | LOCK_NB) == 0) {
+      std::error_code ignored;
+      fs::remove_all(entry->path(), ignored);
+    }
+  }
+  // Another server that sweeps may take the folder between its making and its locking.
+  for (struct stat status{}; status.st_nlink == 0;) {
+    run_ = path_ / "run" / fmt::format("server-{}", new_token(4));
+    fs::create_directories(run_, error);
+    run_lock_ = UniqueFd(::open(run_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (error || (run_lock_ && (::flock(run_lock_.get(), LOCK_EX | LOCK_NB) != 0 ||
+                                ::fstat(run_lock_.get(), &status) != 0))) {
+      return unusable(run_, error ? error.value() : errno);
+    }
+  }
+  return {};
+}
+
+DataFolder::~DataFolder() {
+  if (run_lock_) {
+    std::error_code ignored;
+    std::filesystem::remove_all(run_, ignored);
+  }
 }
 
 }  // namespace lakehouse::server

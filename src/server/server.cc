@@ -24,6 +24,7 @@
 #include "query/staging.h"
 #include "query/table_source.h"
 #include "query/table_writer.h"
+#include "query/view_lineage.h"
 #include "server/data_folder.h"
 #include "storage/buckets.h"
 
@@ -40,16 +41,23 @@ Result<std::unique_ptr<storage::Buckets>> open_buckets(const Config& config,
   return storage::Buckets::open(buckets);
 }
 
-std::string metastore_path(const Config& config, const DataFolder& data) {
+bool is_shared(const Config& config) {
+  return metastore::is_shared(config.metastore.url);
+}
+
+std::string metastore_location(const Config& config, const DataFolder& data) {
   constexpr std::string_view kScheme = "sqlite:";
   const std::string& url = config.metastore.url;
+  if (is_shared(config)) {
+    return url;
+  }
   return data.resolve(url.starts_with(kScheme) ? url.substr(kScheme.size()) : "metastore.db");
 }
 
 Result<std::unique_ptr<engine::EnginePool>> start_engine(const Config& config,
                                                          const DataFolder& data, Log& log) {
   engine::EngineOptions options;
-  options.spill_directory = data.resolve("run/spill");
+  options.spill_directory = data.run() / "spill";
   options.memory_limit_bytes = config.engine.memory_limit.bytes;
   options.threads = static_cast<unsigned>(config.engine.threads);
   options.statements_max = static_cast<unsigned>(config.engine.statements_max);
@@ -73,8 +81,9 @@ class Server::Parts {
     // First, because it takes longest and comes up beside the rest.
     LH_ASSIGN_OR_RETURN(engine_, start_engine(config, data_, log));
     LH_ASSIGN_OR_RETURN(buckets_, open_buckets(config, data_));
-    query::remove_stale_staging(*buckets_);
-    LH_ASSIGN_OR_RETURN(metastore_, metastore::open_sqlite(metastore_path(config, data_)));
+    // What other servers write there now is at most as old as a request may be.
+    query::remove_stale_staging(*buckets_, std::chrono::hours(is_shared(config) ? 24 : 0));
+    LH_ASSIGN_OR_RETURN(metastore_, metastore::open(metastore_location(config, data_)));
     LH_RETURN_IF_ERROR(make_authenticator(config, log));
     LH_ASSIGN_OR_RETURN(catalog_, catalog::Catalog::open(*buckets_, *metastore_, {}));
     registry_.emplace(*catalog_, *metastore_);
@@ -84,6 +93,7 @@ class Server::Parts {
     query_options.timeout = config.query.timeout;
     query_options.row_limit = static_cast<std::uint64_t>(config.query.row_limit);
     query_.emplace(*catalog_, *engine_, *source_, *writer_, query_options);
+    view_lineage_.emplace(*catalog_, *registry_, *engine_);
     ingest_.emplace(*catalog_, *engine_, *buckets_, *writer_);
     datasets_.emplace(*catalog_, *writer_, *buckets_);
     const gateway::Services services{.buckets = *buckets_,
@@ -93,6 +103,7 @@ class Server::Parts {
                                      .registry = *registry_,
                                      .engine = *engine_,
                                      .query = *query_,
+                                     .view_lineage = *view_lineage_,
                                      .ingest = *ingest_,
                                      .datasets = *datasets_};
     LH_ASSIGN_OR_RETURN(
@@ -155,6 +166,7 @@ class Server::Parts {
   std::optional<query::TableSource> source_;
   std::optional<query::TableWriter> writer_;
   std::optional<query::QueryService> query_;
+  std::optional<query::ViewLineage> view_lineage_;
   std::optional<ingest::IngestService> ingest_;
   std::optional<ingest::DatasetService> datasets_;
   std::unique_ptr<gateway::Gateway> gateway_;
@@ -164,7 +176,10 @@ Server::Server(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 Server::~Server() = default;
 
 Result<std::unique_ptr<Server>> Server::start(const Config& config, Log& log) {
-  LH_ASSIGN_OR_RETURN(DataFolder data, DataFolder::open(config.server.data));
+  LH_ASSIGN_OR_RETURN(
+      DataFolder data,
+      DataFolder::open(config.server.data,
+                       is_shared(config) ? DataFolder::Use::Shared : DataFolder::Use::Alone));
   auto parts = std::make_unique<Parts>(std::move(data));
   LH_RETURN_IF_ERROR(parts->make(config, log));
   return std::unique_ptr<Server>(new Server(std::move(parts)));

@@ -123,7 +123,7 @@ TEST(Config, MistakesAreNamedWithTheirLineAndTheNearestSetting) {
       {"[server]\ndata = ''", "must name a folder", ""},
       {"server = 1", "line 1", ""},
       {"[server\n", "line 1", ""},
-      {"[metastore]\nurl = 'postgres://x'", "not supported yet", "sqlite"},
+      {"[metastore]\nurl = 'mysql://u:geheim@x'", "\"mysql://u:***@x\"", "postgresql://"},
       {"[[storage.buckets]]\nname = 'a'\ntype = 's3'", "\"s3\" are not supported yet", "local"},
       {"[[storage.buckets]]\nname = 'a'\ntype = 'ftp'", "must be \"local\"", ""},
       {"[[storage.buckets]]\nname = 'a'", "needs a 'location'", ""},

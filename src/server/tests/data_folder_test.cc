@@ -42,6 +42,34 @@ TEST_F(DataFolderTest, ServesOneAtATime) {
   EXPECT_THAT(DataFolder::open(root_), IsOk());
 }
 
+TEST_F(DataFolderTest, ServesSeveralThatShareItEachWithAFolderOfItsOwn) {
+  auto first =
+      std::make_unique<Result<DataFolder>>(DataFolder::open(root_, DataFolder::Use::Shared));
+  const auto second = DataFolder::open(root_, DataFolder::Use::Shared);
+  ASSERT_THAT(*first, IsOk());
+  ASSERT_THAT(second, IsOk());
+  EXPECT_TRUE(std::filesystem::is_directory((*first)->run()));
+  EXPECT_TRUE(std::filesystem::is_directory(second->run()));
+  EXPECT_NE((*first)->run(), second->run());
+  EXPECT_THAT(DataFolder::open(root_), FailsWith(ErrorCode::FailedPrecondition));
+  first.reset();
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(root_ + "/run"), {}), 1);
+}
+
+TEST_F(DataFolderTest, OneThatIsUsedAloneIsNotShared) {
+  const auto alone = DataFolder::open(root_);
+  const auto shared = DataFolder::open(root_, DataFolder::Use::Shared);
+  EXPECT_THAT(shared, FailsWith(ErrorCode::FailedPrecondition));
+  EXPECT_THAT(shared.error().message, HasSubstr(std::to_string(::getpid())));
+}
+
+TEST_F(DataFolderTest, WhatServersThatAreGoneHaveLeftIsRemoved) {
+  std::filesystem::create_directories(root_ + "/run/server-00000000/engine-spill");
+  const auto data = DataFolder::open(root_, DataFolder::Use::Shared);
+  ASSERT_THAT(data, IsOk());
+  EXPECT_FALSE(std::filesystem::exists(root_ + "/run/server-00000000"));
+}
+
 TEST_F(DataFolderTest, AFileIsNoFolder) {
   std::ofstream(root_) << "x";
   EXPECT_THAT(DataFolder::open(root_), FailsWith(ErrorCode::FailedPrecondition));
