@@ -11,6 +11,7 @@
 #include <fmt/format.h>
 
 #include "base/id.h"
+#include "iceberg/detail/delete_scope.h"
 #include "iceberg/detail/summary.h"
 
 namespace lakehouse::iceberg {
@@ -21,6 +22,7 @@ constexpr std::size_t kEntriesMax = 10'000;
 
 constexpr std::int64_t kTargetSizeBytes = std::int64_t{8} << 20;
 constexpr std::int64_t kMinCountToMerge = 100;
+constexpr std::string_view kReplace = "replace";
 
 std::int64_t number_property(const TableMetadata& metadata, std::string_view name,
                              std::int64_t otherwise) {
@@ -95,15 +97,19 @@ std::string operation_of(const SnapshotChange& change) {
 }
 
 /// The entries of new files by spec: one manifest has files of one.
-std::map<std::int32_t, std::vector<ManifestEntry>> entries_of(const std::vector<DataFile>& files,
-                                                              std::int64_t snapshot_id) {
+std::map<std::int32_t, std::vector<ManifestEntry>> entries_of(
+    const std::vector<DataFile>& files, std::int64_t snapshot_id,
+    std::optional<std::int64_t> sequence_number) {
   std::map<std::int32_t, std::vector<ManifestEntry>> out;
   for (const DataFile& file : files) {
-    out[file.spec_id].push_back(ManifestEntry{.status = EntryStatus::Added,
-                                              .snapshot_id = snapshot_id,
-                                              .sequence_number = std::nullopt,
-                                              .file_sequence_number = std::nullopt,
-                                              .file = std::make_shared<const DataFile>(file)});
+    DataFile added = file;
+    added.first_row_id.reset();  // Assigned with the manifest's.
+    out[file.spec_id].push_back(
+        ManifestEntry{.status = EntryStatus::Added,
+                      .snapshot_id = snapshot_id,
+                      .sequence_number = sequence_number,
+                      .file_sequence_number = std::nullopt,
+                      .file = std::make_shared<const DataFile>(std::move(added))});
   }
   return out;
 }
@@ -212,6 +218,15 @@ SnapshotChange SnapshotProducer::row_delta(std::vector<DataFile> added,
   change.added_data_files = std::move(added);
   change.added_delete_files = std::move(deletes);
   change.required_data_files = std::move(required_data_files);
+  return change;
+}
+
+SnapshotChange SnapshotProducer::replace(std::vector<DataFile> added,
+                                         std::vector<std::string> removed,
+                                         const Snapshot& planned_on) {
+  SnapshotChange change = overwrite(std::move(added), std::move(removed));
+  change.operation = kReplace;
+  change.planned_sequence_number = planned_on.sequence_number;
   return change;
 }
 
@@ -326,7 +341,12 @@ Status SnapshotProducer::write_added(Attempt& attempt) {
 
 Status SnapshotProducer::write_added_files(Attempt& attempt, ManifestContent content,
                                            const std::vector<DataFile>& files) {
-  for (const auto& [spec_id, entries] : entries_of(files, snapshot_id_)) {
+  std::optional<std::int64_t> sequence_number;
+  if (content == ManifestContent::Data && change_.operation == kReplace &&
+      attempt.base.format_version > 1) {
+    sequence_number = change_.planned_sequence_number;
+  }
+  for (const auto& [spec_id, entries] : entries_of(files, snapshot_id_, sequence_number)) {
     std::span<const ManifestEntry> rest = entries;
     while (!rest.empty()) {
       const auto part = rest.first(std::min(rest.size(), kEntriesMax));
@@ -347,7 +367,8 @@ Status SnapshotProducer::filter_manifests(Attempt& attempt, ManifestContent cont
       change_.remove_all ||
       (is_data ? !attempt.removed_data.empty() || !attempt.required.empty()
                : !attempt.removed_deletes.empty() || !attempt.vectors.empty() ||
-                     (!attempt.removed_data.empty() && attempt.base.format_version >= 3));
+                     (!attempt.removed_data.empty() &&
+                      (attempt.base.format_version >= 3 || change_.planned_sequence_number)));
   auto& out = is_data ? attempt.data_manifests : attempt.delete_manifests;
   for (const ManifestFile& manifest : attempt.parent_manifests) {
     // What has no live file, only notes what an older snapshot removed.
@@ -392,12 +413,8 @@ Result<ManifestFile> SnapshotProducer::filter_manifest(Attempt& attempt,
     }
     const DataFile& file = *entry.file;
     const bool removed = change_.remove_all || attempt.removes(manifest.content, file);
-    if (!removed && file.is_deletion_vector() &&
-        attempt.vectors.contains(*file.referenced_data_file)) {
-      return fail(ErrorCode::Aborted,
-                  fmt::format("data file '{}' got a deletion vector from another commit",
-                              *file.referenced_data_file),
-                  "Read the table again, then retry.");
+    if (!change_.remove_all) {
+      LH_RETURN_IF_ERROR(check_conflict(attempt, entry, removed));
     }
     auto& seen = is_data ? attempt.seen_data : attempt.seen_deletes;
     if (removed || (is_data && attempt.required.contains(file.file_path))) {
@@ -416,6 +433,32 @@ Result<ManifestFile> SnapshotProducer::filter_manifest(Attempt& attempt,
     return manifest;
   }
   return write_manifest(attempt, manifest.partition_spec_id, manifest.content, rewritten);
+}
+
+Status SnapshotProducer::check_conflict(const Attempt& attempt, const ManifestEntry& entry,
+                                        bool removed) const {
+  const DataFile& file = *entry.file;
+  if (file.content != FileContent::PositionDeletes) {
+    return {};
+  }
+  bool conflict =
+      !removed && file.is_deletion_vector() && attempt.vectors.contains(*file.referenced_data_file);
+  if (change_.planned_sequence_number &&
+      *entry.sequence_number > *change_.planned_sequence_number) {
+    const auto path = detail::referenced_file(file);
+    conflict = conflict ||
+               (path ? attempt.removed_data.contains(*path)
+                     : std::ranges::any_of(attempt.removed_data, [&file](std::string_view data) {
+                         return detail::may_reference(file, data);
+                       }));
+  }
+  if (!conflict) {
+    return {};
+  }
+  return fail(ErrorCode::Aborted,
+              fmt::format("file '{}' of another commit deletes rows of the same data files",
+                          file.file_path),
+              "Read the table again, then retry.");
 }
 
 Status SnapshotProducer::merge_manifests(Attempt& attempt) {
@@ -465,7 +508,9 @@ Result<ManifestFile> SnapshotProducer::merge_bin(Attempt& attempt,
       }
       ManifestEntry kept = entry;
       if (entry.status == EntryStatus::Added && is_ours) {
-        kept.sequence_number.reset();
+        if (kept.sequence_number == kUnassignedSequenceNumber) {
+          kept.sequence_number.reset();
+        }
         kept.file_sequence_number.reset();
       } else if (entry.is_live()) {
         kept.status = EntryStatus::Existing;

@@ -28,6 +28,11 @@ struct SnapshotChange {
   bool remove_all = false;  ///< Every live data and delete file goes, whatever there is by then.
   /// Data files that must still be live when this is committed: what position deletes refer to.
   std::vector<std::string> required_data_files;
+  /// Of the snapshot that the change was planned on. A commit since then that deletes rows of a
+  /// removed data file by position has changed what the added files should hold: Aborted. The data
+  /// files of a "replace" get this number for their data, so that equality deletes since then apply
+  /// to them as well.
+  std::optional<std::int64_t> planned_sequence_number;
   /// "append", "overwrite", "delete", "replace". Empty: follows from what is added and removed.
   std::string operation;
   std::map<std::string, std::string> summary;  ///< Put into the snapshot's summary as well.
@@ -58,6 +63,9 @@ class SnapshotProducer {
   static SnapshotChange replace_all(std::vector<DataFile> added);
   static SnapshotChange row_delta(std::vector<DataFile> added, std::vector<DataFile> deletes,
                                   std::vector<std::string> required_data_files);
+  /// Compaction: the same rows in other files. `planned_on` is the snapshot whose rows they are.
+  static SnapshotChange replace(std::vector<DataFile> added, std::vector<std::string> removed,
+                                const Snapshot& planned_on);
 
   /// Writes the snapshot on top of `base`. Aborted if a file that is to be removed, or must be
   /// there, is not live in it. InvalidArgument if an added file does not fit the table.
@@ -89,6 +97,7 @@ class SnapshotProducer {
                            const std::vector<DataFile>& files);
   Status filter_manifests(Attempt& attempt, ManifestContent content);
   Result<ManifestFile> filter_manifest(Attempt& attempt, const ManifestFile& manifest);
+  Status check_conflict(const Attempt& attempt, const ManifestEntry& entry, bool removed) const;
   Status merge_manifests(Attempt& attempt);
   Result<ManifestFile> merge_bin(Attempt& attempt, std::span<const ManifestFile> bin);
   Result<ManifestFile> write_manifest(Attempt& attempt, std::int32_t spec_id,

@@ -2,6 +2,8 @@
 
 #include <set>
 
+#include <fmt/format.h>
+
 #include "iceberg/tests/files_fixture.h"
 
 namespace lakehouse::iceberg {
@@ -288,6 +290,71 @@ TEST_F(SnapshotProducerTest, DeletionVectorsGoWithTheirDataFile) {
   EXPECT_THAT(plan_text(), ElementsAre("a: q"));
   EXPECT_EQ(summary("removed-dvs"), "1");
   EXPECT_EQ(summary("total-delete-files"), "1");
+}
+
+TEST_F(SnapshotProducerTest, ACompactionKeepsWhatDeletesApplyTo) {
+  for (const char* merge : {"100", "2"}) {
+    SCOPED_TRACE(merge);
+    metadata_ = make_table(2);
+    metadata_.properties["commit.manifest.min-count-to-merge"] = merge;
+    commit(SnapshotProducer::append({data_file("a", 6), data_file("b", 4)}));
+    commit(SnapshotProducer::row_delta({}, {position_deletes("p")}, {}));
+    const Snapshot planned_on = *metadata_.current_snapshot();
+    // While the compaction ran: rows of all files deleted by value, and new ones.
+    commit(SnapshotProducer::row_delta({}, {equality_deletes("e")}, {}));
+    commit(SnapshotProducer::append({data_file("new")}));
+    commit(SnapshotProducer::replace({data_file("ab", 8)}, {location("a"), location("b")},
+                                     planned_on));
+    EXPECT_EQ(summary("operation"), "replace");
+    EXPECT_EQ(summary("total-records"), "18");
+    EXPECT_THAT(plan_text(), ElementsAre("ab: e p", "new"));
+    for (const ScanTask& task : plan().tasks) {
+      if (task.file->file_path == location("ab")) {
+        EXPECT_EQ(task.sequence_number, planned_on.sequence_number);
+      }
+    }
+    for (const ManifestFile& manifest : manifests()) {
+      for (const ManifestEntry& entry : entries(manifest)) {
+        EXPECT_TRUE(!entry.is_live() || *entry.sequence_number >= manifest.min_sequence_number);
+      }
+    }
+    commit(SnapshotProducer::append({data_file("later")}));
+    EXPECT_THAT(plan_text(), ElementsAre("ab: e p", "later", "new"));
+  }
+}
+
+TEST_F(SnapshotProducerTest, ACompactionThatADeleteOvertookAborts) {
+  for (const int version : {2, 3}) {
+    SCOPED_TRACE(version);
+    metadata_ = make_table(version);
+    commit(SnapshotProducer::append(
+        {data_file(fmt::format("a{}", version)), data_file(fmt::format("b{}", version))}));
+    const Snapshot planned_on = *metadata_.current_snapshot();
+    DataFile deletes = position_deletes(fmt::format("p{}", version));
+    deletes.referenced_data_file = location(fmt::format("a{}", version));
+    if (version == 3) {
+      deletes.file_format = FileFormat::Puffin;
+      deletes.content_offset = 4;
+      deletes.content_size_in_bytes = 50;
+    }
+    commit(SnapshotProducer::row_delta({}, {deletes}, {}));
+    const auto compact = [&](const std::string& name) {
+      SnapshotProducer producer(
+          *buckets_, cache_,
+          SnapshotProducer::replace({data_file("c" + name)}, {location(name)}, planned_on));
+      return producer.produce(context_, metadata_, 1);
+    };
+    EXPECT_THAT(compact(fmt::format("a{}", version)), FailsWith(ErrorCode::Aborted));
+    EXPECT_THAT(compact(fmt::format("b{}", version)), IsOk()) << "the delete is of another file";
+  }
+  // Deletes that do not say of which file they are may be of any.
+  metadata_ = make_table(2);
+  commit(SnapshotProducer::append({data_file("x")}));
+  const Snapshot planned_on = *metadata_.current_snapshot();
+  commit(SnapshotProducer::row_delta({}, {position_deletes("px")}, {}));
+  SnapshotProducer late(*buckets_, cache_,
+                        SnapshotProducer::replace({data_file("cx")}, {location("x")}, planned_on));
+  EXPECT_THAT(late.produce(context_, metadata_, 1), FailsWith(ErrorCode::Aborted));
 }
 
 TEST_F(SnapshotProducerTest, Version1TablesAreAppendedTo) {
