@@ -122,6 +122,16 @@ struct Receipt {
   std::int64_t created_at_ms = 0;
 };
 
+/// What a client says about a scan or a commit that it made.
+struct MetricsReport {
+  std::string id;    ///< Given when it is kept; sorts by time.
+  std::string kind;  ///< Iceberg's "scan-report" or "commit-report".
+  std::optional<std::int64_t> snapshot_id;
+  std::string principal;
+  std::int64_t received_at_ms = 0;
+  std::string body;  ///< The report, as JSON.
+};
+
 /// A file that was ingested into a table, known by its content.
 struct IngestedFile {
   std::string table_uuid;
@@ -285,6 +295,15 @@ class Catalog {
   /// Forgets them: the table's rows were replaced. For CommitOptions::also.
   static Status forget_ingested_files(metastore::Transaction& transaction,
                                       std::string_view table_uuid);
+
+  /// Keeps a client's report: of each table the last 200, of all the last 20,000. InvalidArgument
+  /// if it is longer than 64 KiB.
+  Status report_metrics(const RequestContext& context, const TableIdentifier& table,
+                        const MetricsReport& report, const CommitOptions& options = {});
+  /// The newest first; `kind` empty: of each.
+  Result<Page<MetricsReport>> list_metrics(const RequestContext& context,
+                                           const TableIdentifier& table, std::string_view kind,
+                                           const PageRequest& page);
 
   /// Where the tables lie.
   [[nodiscard]] const storage::Buckets& buckets() const { return buckets_; }

@@ -11,6 +11,7 @@
 #include "gateway/http/iceberg_handlers.h"
 #include "gateway/http/iceberg_warehouses.h"
 #include "gateway/http/ingest_handlers.h"
+#include "gateway/http/metrics_handlers.h"
 #include "gateway/http/oauth_handlers.h"
 #include "gateway/http/query_handlers.h"
 #include "gateway/http/registry_handlers.h"
@@ -118,6 +119,7 @@ class Gateway::Impl {
         oauth_(services.authenticator, pools_),
         iceberg_(services.catalog, pools_),
         query_(services.query, pools_),
+        reported_(services.catalog, pools_),
         ingest_(services.ingest, services.catalog, pools_),
         datasets_(services.datasets, services.catalog, pools_),
         registry_(services.registry, services.catalog, pools_) {
@@ -128,6 +130,7 @@ class Gateway::Impl {
     iceberg_.add_routes(router_);
     query_.add_routes(router_);
     ingest_.add_routes(router_);
+    reported_.add_routes(router_);
     datasets_.add_routes(router_);
     registry_.add_routes(router_);
     http::add_prefixed_routes(router_, services.buckets);
@@ -186,6 +189,7 @@ class Gateway::Impl {
   http::QueryHandlers query_;
   http::IngestHandlers ingest_;
   http::DatasetHandlers datasets_;
+  http::MetricsHandlers reported_;
   http::RegistryHandlers registry_;
   http::Router router_;
   http::Authenticate authenticate_;

@@ -426,9 +426,17 @@ Result<Response> IcebergHandlers::rename_table(const Call& call) {
 Result<Response> IcebergHandlers::report_metrics(const Call& call) {
   LH_ASSIGN_OR_RETURN(const json::value body, call.json());
   LH_ASSIGN_OR_RETURN(auto fields, JsonFields::of(body, "the request body"));
-  LH_RETURN_IF_ERROR(fields.require_string("report-type"));
-  LH_RETURN_IF_ERROR(catalog_.metadata_location(call.context(), call.table()));
-  return empty_response();
+  catalog::MetricsReport report;
+  LH_ASSIGN_OR_RETURN(report.kind, fields.require_string("report-type"));
+  LH_ASSIGN_OR_RETURN(report.snapshot_id, fields.optional_int64("snapshot-id"));
+  report.body = to_json(body);
+  Write write;
+  write.status = 204;
+  write.run = [&](const CommitOptions& options) -> Result<Response> {
+    LH_RETURN_IF_ERROR(catalog_.report_metrics(call.context(), call.table(), report, options));
+    return empty_response();
+  };
+  return once(call, write);
 }
 
 Result<Response> IcebergHandlers::load_credentials(const Call& call) {
