@@ -138,6 +138,19 @@ Result<Appended> TableWriter::append(const RequestContext& context, AppendReques
   }
 }
 
+namespace {
+
+Written what_was_written(const std::vector<StagedFile>& staged, const TableMetadata& shape,
+                         std::int64_t rows) {
+  Written written{.schema = *shape.current_schema(), .paths = {}, .rows = rows};
+  for (const StagedFile& file : staged) {
+    written.paths.push_back(file.path);
+  }
+  return written;
+}
+
+}  // namespace
+
 Result<Appended> TableWriter::append_once(const RequestContext& context,
                                           const AppendRequest& request, bool* start_over) {
   Job job;
@@ -145,6 +158,9 @@ Result<Appended> TableWriter::append_once(const RequestContext& context,
   Status written = write_files(context, request, &job);
   if (written && request.before_commit) {
     written = request.before_commit(job.rows);
+  }
+  if (written && request.inspect && job.rows > 0) {
+    written = request.inspect(what_was_written(job.staged, *job.shape, job.rows));
   }
   if (!written) {
     undo(context, &job);

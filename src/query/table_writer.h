@@ -113,6 +113,13 @@ using AlterAction =
     std::variant<AddColumn, DropColumn, RenameColumn, ChangeColumnType, SetNotNull, DropNotNull,
                  SetColumnDoc, RenameTable, SetProperties, SetPartitioning>;
 
+/// What a write has put into staging.
+struct Written {
+  const iceberg::Schema& schema;   ///< The table's, as it will be.
+  std::vector<std::string> paths;  ///< Parquet files of this machine.
+  std::int64_t rows = 0;
+};
+
 /// Rows for a table.
 struct AppendRequest {
   catalog::TableIdentifier table;
@@ -139,6 +146,8 @@ struct AppendRequest {
   std::optional<catalog::LineageRun> lineage;
   /// Called with the rows written before anything is committed; an error abandons the write.
   std::function<Status(std::int64_t rows)> before_commit;
+  /// Called after that, if there are rows: to look at them while they are in staging.
+  std::function<Status(const Written&)> inspect;
   CommitHook also;
 };
 
