@@ -213,6 +213,28 @@ Result<LineageGraph> Registry::lineage(const RequestContext& context, const Tabl
   return graph;
 }
 
+Status Registry::record_if_new(const RequestContext& context, const LineageRun& run) {
+  const auto is_known = [&](Transaction& transaction) -> Result<bool> {
+    LH_ASSIGN_OR_RETURN(const auto last,
+                        transaction.query("SELECT detail FROM lineage_runs WHERE output_id = $1 "
+                                          "ORDER BY run DESC LIMIT 1",
+                                          {run.output_id}));
+    return !last.empty() && text(last.front()[0]) == run.detail_json;
+  };
+  bool known = false;
+  LH_RETURN_IF_ERROR(metastore_.read(context, [&](Transaction& transaction) -> Status {
+    LH_ASSIGN_OR_RETURN(known, is_known(transaction));
+    return {};
+  }));
+  if (known) {
+    return {};
+  }
+  return metastore_.write(context, [&](Transaction& transaction) -> Status {
+    LH_ASSIGN_OR_RETURN(known, is_known(transaction));
+    return known ? Status() : record_lineage(transaction, run);
+  });
+}
+
 Result<Page<LineageRun>> Registry::runs(const RequestContext& context, const TableIdentifier& table,
                                         const PageRequest& page) {
   LH_ASSIGN_OR_RETURN(const LoadedTable loaded, catalog_.load_table(context, table));

@@ -136,6 +136,9 @@ class Registry {
   /// The graph around a dataset.
   Result<LineageGraph> lineage(const RequestContext& context, const TableIdentifier& table,
                                const LineageOptions& options);
+  /// Records a run by itself, unless the output's last one has the same detail: for what is not
+  /// written by a commit of a table, such as a view.
+  Status record_if_new(const RequestContext& context, const LineageRun& run);
   /// What has written to a dataset, newest first.
   Result<Page<LineageRun>> runs(const RequestContext& context, const TableIdentifier& table,
                                 const PageRequest& page);

@@ -5,6 +5,7 @@
 #include "catalog/detail/locations.h"
 #include "catalog/detail/metadata_files.h"
 #include "catalog/detail/rows.h"
+#include "catalog/lineage.h"
 #include "catalog/pii_findings.h"
 
 // Making, naming and unmaking tables. What changes a table that is there: commits.cc.
@@ -236,6 +237,7 @@ Result<LoadedTable> Catalog::register_table(const RequestContext& context,
         {path, table.name, content->metadata->table_uuid, metadata_location, location, now}));
     // A drop with purge of the same folder may be unfinished: it must not go on now.
     LH_RETURN_IF_ERROR(transaction.execute("DELETE FROM purges WHERE location = $1", {location}));
+    LH_RETURN_IF_ERROR(restore_lineage(transaction, after));
     return options.also ? options.also(transaction, {after}) : Status();
   }));
   return after;

@@ -2,9 +2,15 @@
 
 #include <algorithm>
 #include <array>
+#include <ctime>
+#include <optional>
 #include <utility>
 
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+
 #include "base/text.h"
+#include "catalog/registry.h"
 #include "iceberg/type_mapping.h"
 #include "query/tree.h"
 
@@ -196,6 +202,80 @@ Result<tree::object> information_columns(const RequestContext& context, Catalog&
   return table_of(std::move(rows), columns);
 }
 
+tree::object or_null(const std::optional<std::string>& text) {
+  return text ? tree::string(*text) : tree::null_of(*iceberg::primitive(TypeKind::String));
+}
+
+tree::object time_or_null(const std::optional<std::int64_t>& at_ms) {
+  // Text, since the engine reads it as the time that it is cast to.
+  constexpr std::int64_t kYear9999EndMs = 253'402'300'799'999;
+  return at_ms && *at_ms >= 0 && *at_ms <= kYear9999EndMs
+             ? tree::string(
+                   fmt::format("{:%F %T}.{:03}+00", fmt::gmtime(*at_ms / 1000), *at_ms % 1000))
+             : tree::null_of(*iceberg::primitive(TypeKind::String));
+}
+
+std::optional<std::string> name_of(const std::optional<catalog::Sensitivity>& level) {
+  return level ? std::optional(std::string(to_string(*level))) : std::nullopt;
+}
+
+/// The tables there are, as they are one after the other.
+Result<std::vector<catalog::LoadedTable>> loaded_tables(const RequestContext& context,
+                                                        Catalog& catalog) {
+  LH_ASSIGN_OR_RETURN(const auto all, catalog.list_all_tables(context));
+  std::vector<catalog::LoadedTable> out;
+  for (const TableIdentifier& table : all) {
+    auto loaded = catalog.load_table(context, table);
+    if (loaded) {
+      out.push_back(*std::move(loaded));
+    } else if (loaded.error().code != ErrorCode::NotFound) {  // Dropped meanwhile.
+      return std::unexpected(std::move(loaded).error());
+    }
+  }
+  return out;
+}
+
+/// What the registry knows about each dataset.
+Result<tree::object> information_datasets(const RequestContext& context, Catalog& catalog) {
+  LH_ASSIGN_OR_RETURN(const auto all, loaded_tables(context, catalog));
+  std::vector<tree::array> rows;
+  for (const catalog::LoadedTable& table : all) {
+    const catalog::RegistryEntry entry = catalog::registry_entry(*table.metadata);
+    const catalog::Freshness fresh = freshness(*table.metadata, entry, catalog.now_ms());
+    rows.push_back({tree::string("lake"),
+                    tree::string(catalog::to_string(table.identifier.name_space)),
+                    tree::string(table.identifier.name), or_null(entry.description),
+                    or_null(entry.owner), or_null(name_of(entry.sensitivity())),
+                    text_list(entry.tags), time_or_null(fresh.last_write_ms),
+                    tree::boolean(fresh.is_stale), time_or_null(fresh.stale_since_ms)});
+  }
+  std::vector<ColumnType> columns =
+      texts({"table_catalog", "table_schema", "table_name", "description", "owner", "sensitivity"});
+  columns.push_back({"tags", TypeKind::String, true});
+  columns.push_back({"last_write_at", TypeKind::Timestamptz, false});
+  columns.push_back({"is_stale", TypeKind::Boolean, false});
+  columns.push_back({"stale_since", TypeKind::Timestamptz, false});
+  return table_of(std::move(rows), columns);
+}
+
+/// What the registry knows about columns: a row for each that it knows something about.
+Result<tree::object> information_column_notes(const RequestContext& context, Catalog& catalog) {
+  LH_ASSIGN_OR_RETURN(const auto all, loaded_tables(context, catalog));
+  std::vector<tree::array> rows;
+  for (const catalog::LoadedTable& table : all) {
+    for (const catalog::ColumnEntry& column : catalog::registry_entry(*table.metadata).columns) {
+      rows.push_back({tree::string("lake"),
+                      tree::string(catalog::to_string(table.identifier.name_space)),
+                      tree::string(table.identifier.name), tree::string(column.name),
+                      or_null(name_of(column.sensitivity)), or_null(column.category),
+                      tree::string(std::string(to_string(column.by))), or_null(column.note)});
+    }
+  }
+  return table_of(std::move(rows),
+                  texts({"table_catalog", "table_schema", "table_name", "column_name",
+                         "sensitivity", "category", "decided_by", "note"}));
+}
+
 }  // namespace
 
 Result<boost::json::object> show_source(const RequestContext& context, catalog::Catalog& catalog,
@@ -220,14 +300,20 @@ Result<std::optional<boost::json::object>> system_table_source(
     return std::nullopt;
   }
   const std::string name = to_lower(parts.back());
-  Result<tree::object> found = fail(ErrorCode::NotFound, "there is no information_schema." + name,
-                                    "There are information_schema.schemata, tables and columns.");
+  Result<tree::object> found =
+      fail(ErrorCode::NotFound, "there is no information_schema." + name,
+           "There are information_schema.schemata, tables, columns, datasets and "
+           "column_notes.");
   if (name == "schemata") {
     found = schemata(context, catalog);
   } else if (name == "tables") {
     found = information_tables(context, catalog);
   } else if (name == "columns") {
     found = information_columns(context, catalog);
+  } else if (name == "datasets") {
+    found = information_datasets(context, catalog);
+  } else if (name == "column_notes") {
+    found = information_column_notes(context, catalog);
   }
   if (!found) {
     return std::unexpected(std::move(found).error());

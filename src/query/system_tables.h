@@ -20,8 +20,8 @@ namespace lakehouse::query {
 Result<boost::json::object> show_source(const RequestContext& context, catalog::Catalog& catalog,
                                         const ShowReference& show);
 
-/// The same for information_schema.schemata, .tables and .columns; nothing if the name is none of
-/// them.
+/// The same for information_schema.schemata, .tables, .columns, and the dataset registry's
+/// .datasets and .column_notes; nothing if the name is none of them.
 Result<std::optional<boost::json::object>> system_table_source(
     const RequestContext& context, catalog::Catalog& catalog,
     const std::vector<std::string>& parts);

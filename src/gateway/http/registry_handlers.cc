@@ -233,11 +233,16 @@ net::awaitable<Result<Response>> RegistryHandlers::show_lineage(Request request)
   auto work = [this, context = request.context, name = request.path_param("name"),
                options]() -> Result<Response> {
     LH_ASSIGN_OR_RETURN(const TableIdentifier table, catalog_.resolve_dataset(context, name));
+    // Without an engine to read their SQL, views are as they were known before.
+    if (const Status views = views_.refresh(context);
+        !views && views.error().code != ErrorCode::Unavailable) {
+      return std::unexpected(views.error());
+    }
     LH_ASSIGN_OR_RETURN(const catalog::LineageGraph graph,
                         registry_.lineage(context, table, options));
     return json_response(200, graph_to_json(graph));
   };
-  co_return co_await run_on(pools_.storage, std::move(work));
+  co_return co_await run_on(pools_.engine, std::move(work));
 }
 
 net::awaitable<Result<Response>> RegistryHandlers::list_runs(Request request) {

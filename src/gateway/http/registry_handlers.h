@@ -8,6 +8,7 @@
 #include "gateway/http/message.h"
 #include "gateway/http/router.h"
 #include "gateway/http/run_on.h"
+#include "query/view_lineage.h"
 
 namespace lakehouse::gateway::http {
 
@@ -15,8 +16,9 @@ namespace lakehouse::gateway::http {
 /// Outlived by what it refers to; outlives the router.
 class RegistryHandlers {
  public:
-  RegistryHandlers(catalog::Registry& registry, catalog::Catalog& catalog, Pools pools)
-      : registry_(registry), catalog_(catalog), pools_(pools) {}
+  RegistryHandlers(catalog::Registry& registry, catalog::Catalog& catalog,
+                   query::ViewLineage& views, Pools pools)
+      : registry_(registry), catalog_(catalog), views_(views), pools_(pools) {}
 
   void add_routes(Router& router);
 
@@ -34,6 +36,7 @@ class RegistryHandlers {
 
   catalog::Registry& registry_;
   catalog::Catalog& catalog_;
+  query::ViewLineage& views_;
   Pools pools_;
 };
 
