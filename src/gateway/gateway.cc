@@ -122,7 +122,7 @@ class Gateway::Impl {
         reported_(services.catalog, pools_),
         ingest_(services.ingest, services.catalog, pools_),
         datasets_(services.datasets, services.catalog, pools_),
-        registry_(services.registry, services.catalog, pools_) {
+        registry_(services.registry, services.catalog, services.view_lineage, pools_) {
     add_engine_metrics(metrics, services.engine);
     service_.add_routes(router_);
     storage_.add_routes(router_);

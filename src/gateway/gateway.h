@@ -17,6 +17,7 @@
 #include "ingest/ingest_service.h"
 #include "metastore/metastore.h"
 #include "query/query_service.h"
+#include "query/view_lineage.h"
 #include "storage/buckets.h"
 
 namespace lakehouse::gateway {
@@ -30,6 +31,7 @@ struct Services {
   catalog::Registry& registry;
   engine::EnginePool& engine;
   query::QueryService& query;
+  query::ViewLineage& view_lineage;
   ingest::IngestService& ingest;
   ingest::DatasetService& datasets;
 };
