@@ -181,7 +181,7 @@ Result<Page<TableIdentifier>> page_of_names(metastore::Transaction& transaction,
 
 std::int64_t fetch_limit(const PageRequest& page) {
   constexpr std::size_t most = std::numeric_limits<std::int32_t>::max();
-  return page.limit == 0 ? -1 : static_cast<std::int64_t>(std::min(page.limit, most) + 1);
+  return static_cast<std::int64_t>(page.limit == 0 ? most : std::min(page.limit, most)) + 1;
 }
 
 }  // namespace detail

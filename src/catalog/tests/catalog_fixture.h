@@ -10,6 +10,7 @@
 #include "base/id.h"
 #include "base/testing/matchers.h"
 #include "catalog/catalog.h"
+#include "metastore/testing/postgres_server.h"
 #include "storage/local_object_store.h"
 #include "storage/testing/faulty_object_store.h"
 
@@ -43,7 +44,7 @@ class CatalogFixture : public ::testing::Test {
     buckets_ = storage::Buckets::over({{.name = "primary", .type = "local", .location = bucket}},
                                       std::move(stores))
                    .value();
-    metastore_ = metastore::open_sqlite(folder_ + "/metastore.db").value();
+    metastore_ = store_.open().value();
     catalog_ = Catalog::open(*buckets_, *metastore_, {}).value();
   }
 
@@ -103,6 +104,7 @@ class CatalogFixture : public ::testing::Test {
 
   const std::string folder_ =
       (std::filesystem::temp_directory_path() / ("catalog-" + new_token(8))).string();
+  metastore::testing::TestMetastore store_{folder_ + "/metastore.db"};
   const std::shared_ptr<storage::testing::FaultPlan> faults_ =
       std::make_shared<storage::testing::FaultPlan>();
   std::unique_ptr<storage::Buckets> buckets_;

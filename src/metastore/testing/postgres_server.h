@@ -6,18 +6,25 @@
 #include <filesystem>
 #include <fstream>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <string>
+#include <string_view>
+#include <utility>
 
 #include <libpq-fe.h>
 
 #include "base/id.h"
+#include "metastore/metastore.h"
 
 namespace lakehouse::metastore::testing {
 
+/// Set: the tests of what uses a metastore run on PostgreSQL, too.
+inline constexpr const char* kMetastoreVariable = "LAKEHOUSE_TEST_METASTORE";
+
 /// A PostgreSQL server for this process's tests: the one whose URL stands in the file that
-/// LAKEHOUSE_TEST_POSTGRES names (ctest starts it once for all tests), else one of its own, which
-/// ends with the process. Throws if none can be started.
+/// LAKEHOUSE_TEST_POSTGRES or LAKEHOUSE_TEST_METASTORE names (ctest starts it once for all tests),
+/// else one of its own, which ends with the process. Throws if none can be started.
 class PostgresServer {
  public:
   static const PostgresServer& instance() {
@@ -62,9 +69,12 @@ class PostgresServer {
   }
 
   PostgresServer() {
-    const char* const file = std::getenv("LAKEHOUSE_TEST_POSTGRES");  // NOLINT
-    if (file != nullptr) {
-      std::getline(std::ifstream(file), url_);
+    for (const char* const variable : {"LAKEHOUSE_TEST_POSTGRES", kMetastoreVariable}) {
+      const char* const file = std::getenv(variable);  // NOLINT(concurrency-mt-unsafe)
+      if (file != nullptr && url_.empty()) {
+        std::ifstream text(file);
+        std::getline(text, url_);
+      }
     }
     if (url_.empty()) {
       // A socket's path is short: not below the folder of the build.
@@ -102,6 +112,33 @@ class PostgresSchema {
 
  private:
   const std::string name_ = "t_" + new_token(8);
+};
+
+/// Where a test's metastore is: the SQLite file, or a schema of its own if
+/// LAKEHOUSE_TEST_METASTORE is set.
+class TestMetastore {
+ public:
+  explicit TestMetastore(std::string path) : path_(std::move(path)) {
+    if (std::getenv(kMetastoreVariable) != nullptr) {  // NOLINT(concurrency-mt-unsafe)
+      schema_.emplace();
+    }
+  }
+  [[nodiscard]] Result<std::unique_ptr<Metastore>> open() const {
+    return metastore::open(schema_ ? schema_->url() : path_);
+  }
+  /// Forgets all that it holds. No store may be open.
+  void clear() {
+    if (schema_) {
+      schema_.emplace();
+    }
+    for (const std::string_view suffix : {"", "-wal", "-shm"}) {
+      std::filesystem::remove(path_ + std::string(suffix));
+    }
+  }
+
+ private:
+  const std::string path_;
+  std::optional<PostgresSchema> schema_;
 };
 
 }  // namespace lakehouse::metastore::testing
