@@ -143,6 +143,11 @@ Result<std::string> column_sql(const NestedField& field, std::optional<std::size
                 "Write it by another Iceberg client.");
   }
   if (!from) {
+    if (field.write_default && !field.write_default->is_null() && !is_nested(*field.type)) {
+      LH_ASSIGN_OR_RETURN(const iceberg::Literal value,
+                          iceberg::literal_from_json(*field.type, *field.write_default));
+      return fmt::format("CAST({} AS {})", literal_to_sql(value), type);
+    }
     if (field.required) {
       return fail(ErrorCode::InvalidArgument,
                   fmt::format("column {} is required, but the rows lack it", field.name),

@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 
 #include "base/text.h"
+#include "iceberg/literal.h"
 #include "iceberg/type_mapping.h"
 
 namespace lakehouse::query {
@@ -55,6 +56,40 @@ Status check_new_name(const std::vector<NestedField>& fields, std::string_view n
     }
   }
   return {};
+}
+
+constexpr std::string_view kFormatVersion = "format-version";
+constexpr int kDefaultsSince = 3;
+
+/// A default as metadata keeps it.
+Result<std::optional<boost::json::value>> default_of(const NestedField& field,
+                                                     const std::optional<std::string>& text,
+                                                     int format_version) {
+  if (!text) {
+    return std::nullopt;
+  }
+  if (format_version < kDefaultsSince) {
+    return fail(
+        ErrorCode::InvalidArgument,
+        fmt::format("DEFAULT: tables of format version {} keep no default values", format_version),
+        "ALTER TABLE ... SET ('format-version' = '3') upgrades the table.");
+  }
+  const auto value = iceberg::literal_from_text(*field.type, *text);
+  if (!value) {
+    return std::unexpected(
+        Error(value.error()).with_context(fmt::format("the default of column {}", field.name)));
+  }
+  return iceberg::literal_to_json(*value);
+}
+
+/// Properties without the format version, which is none.
+iceberg::Properties without_version(
+    std::span<const std::pair<std::string, std::string>> properties) {
+  iceberg::Properties out(properties.begin(), properties.end());
+  if (const auto version = out.find(kFormatVersion); version != out.end()) {
+    out.erase(version);
+  }
+  return out;
 }
 
 /// A field and those that hold it belong to immutable types: an edit copies the way down to it.
@@ -140,11 +175,11 @@ Status act(Altering& altering, const AddColumn& action) {
       return {};
     }
     LH_RETURN_IF_ERROR(check_new_name(fields, action.column.name));
-    if (action.column.required && has_rows(altering.metadata)) {
+    if (action.column.required && !action.column.default_value && has_rows(altering.metadata)) {
       return fail(
           ErrorCode::InvalidArgument,
           fmt::format("column {} cannot be NOT NULL: the table's rows lack it", action.column.name),
-          "Add it without NOT NULL.");
+          "Add it without NOT NULL, or with a DEFAULT.");
     }
     NestedField field;
     field.id = altering.next_id++;
@@ -153,6 +188,9 @@ Status act(Altering& altering, const AddColumn& action) {
     field.doc = action.column.doc;
     LH_ASSIGN_OR_RETURN(field.type, iceberg::type_from_duckdb(action.column.type, altering.next_id,
                                                               altering.metadata.format_version));
+    LH_ASSIGN_OR_RETURN(field.initial_default, default_of(field, action.column.default_value,
+                                                          altering.metadata.format_version));
+    field.write_default = field.initial_default;
     fields.push_back(std::move(field));
     return {};
   };
@@ -256,14 +294,27 @@ Status act(Altering& altering, const SetColumnDoc& action) {
                     });
 }
 
+Status act(Altering& altering, const SetColumnDefault& action) {
+  return edit_field(altering.schema.fields, action.path,
+                    [&](std::vector<NestedField>& fields, std::size_t at) -> Status {
+                      LH_ASSIGN_OR_RETURN(
+                          fields[at].write_default,
+                          default_of(fields[at], action.value, altering.metadata.format_version));
+                      return {};
+                    });
+}
+
 Status act(Altering& /*altering*/, const RenameTable& /*action*/) {
   return fail(ErrorCode::InvalidArgument, "a table is renamed by a statement of its own");
 }
 
 Status act(Altering& altering, const SetProperties& action) {
-  if (!action.set.empty()) {
-    iceberg::SetProperties update;
-    update.updates.insert(action.set.begin(), action.set.end());
+  const int is = altering.metadata.format_version;
+  LH_ASSIGN_OR_RETURN(const int wanted, format_version_of(action.set, is));
+  if (wanted != is) {
+    altering.after.emplace_back(iceberg::UpgradeFormatVersion{wanted});
+  }
+  if (iceberg::SetProperties update{without_version(action.set)}; !update.updates.empty()) {
     altering.after.emplace_back(std::move(update));
   }
   if (!action.remove.empty()) {
@@ -335,6 +386,22 @@ const NestedField* find_column(const std::vector<NestedField>& in, std::string_v
   return found;
 }
 
+Result<int> format_version_of(std::span<const std::pair<std::string, std::string>> properties,
+                              int otherwise) {
+  for (const auto& [name, value] : properties) {
+    if (name != kFormatVersion) {
+      continue;
+    }
+    if (value.size() != 1 || value[0] < '1' || value[0] > '0' + iceberg::kFormatVersionMax) {
+      return fail(ErrorCode::InvalidArgument,
+                  fmt::format("'{}' is no format version", value.substr(0, 20)),
+                  fmt::format("There are 1 to {}.", iceberg::kFormatVersionMax));
+    }
+    otherwise = value[0] - '0';
+  }
+  return otherwise;
+}
+
 Result<Schema> schema_from_columns(std::span<const ColumnDefinition> columns, int format_version,
                                    std::int32_t first_id) {
   if (columns.empty()) {
@@ -360,6 +427,9 @@ Result<Schema> schema_from_columns(std::span<const ColumnDefinition> columns, in
           std::move(type).error().with_context(fmt::format("column {}", column.name)));
     }
     field.type = *std::move(type);
+    // There are no rows yet that an initial default could be of.
+    LH_ASSIGN_OR_RETURN(field.write_default,
+                        default_of(field, column.default_value, format_version));
     schema.fields.push_back(std::move(field));
   }
   return schema;
@@ -412,13 +482,17 @@ Result<std::vector<TableUpdate>> plan_alter(const TableMetadata& metadata,
 
 Result<std::vector<TableUpdate>> plan_replace(const TableMetadata& metadata,
                                               const TableDefinition& definition) {
-  LH_ASSIGN_OR_RETURN(Schema schema,
-                      schema_from_columns(definition.columns, metadata.format_version,
-                                          metadata.last_column_id + 1));
+  LH_ASSIGN_OR_RETURN(const int format_version,
+                      format_version_of(definition.properties, metadata.format_version));
+  LH_ASSIGN_OR_RETURN(Schema schema, schema_from_columns(definition.columns, format_version,
+                                                         metadata.last_column_id + 1));
   LH_ASSIGN_OR_RETURN(iceberg::PartitionSpec spec,
                       spec_from_definitions(definition.partition_by, schema));
   std::vector<TableUpdate> updates;
   const std::int32_t last_id = schema.highest_field_id();
+  if (format_version != metadata.format_version) {
+    updates.emplace_back(iceberg::UpgradeFormatVersion{format_version});
+  }
   // A sort order names columns that are about to go.
   updates.emplace_back(iceberg::AddSortOrder{});
   updates.emplace_back(iceberg::SetDefaultSortOrder{-1});
@@ -426,10 +500,8 @@ Result<std::vector<TableUpdate>> plan_replace(const TableMetadata& metadata,
   updates.emplace_back(iceberg::SetCurrentSchema{-1});
   updates.emplace_back(iceberg::AddPartitionSpec{std::move(spec)});
   updates.emplace_back(iceberg::SetDefaultSpec{-1});
-  if (!definition.properties.empty()) {
-    iceberg::SetProperties properties;
-    properties.updates.insert(definition.properties.begin(), definition.properties.end());
-    updates.emplace_back(std::move(properties));
+  if (iceberg::SetProperties set{without_version(definition.properties)}; !set.updates.empty()) {
+    updates.emplace_back(std::move(set));
   }
   return updates;
 }

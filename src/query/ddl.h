@@ -1,7 +1,9 @@
 #pragma once
 
 #include <span>
+#include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/error.h"
@@ -15,6 +17,11 @@
 /// What CREATE TABLE and ALTER TABLE mean for a table's metadata. Pure: nothing here does I/O.
 
 namespace lakehouse::query {
+
+/// The format version that a table's properties ask for, or else `otherwise`. InvalidArgument for
+/// one that is not known.
+Result<int> format_version_of(std::span<const std::pair<std::string, std::string>> properties,
+                              int otherwise = iceberg::kFormatVersionDefault);
 
 /// The columns as a schema, with ids from `first_id` on. InvalidArgument for none, for a type that
 /// is not known, and for names that are empty or differ in case only (DuckDB would mix them up).

@@ -514,7 +514,7 @@ class Parser {
                    "Leave it out; check the rows by a query.");
   }
 
-  /// name type [NOT NULL | NULL] [COMMENT 'text'], in any order behind the type.
+  /// name type [NOT NULL | NULL] [DEFAULT constant] [COMMENT 'text'], in any order behind the type.
   Result<ColumnDefinition> column_definition() {
     ColumnDefinition column;
     LH_ASSIGN_OR_RETURN(column.name, name("a column"));
@@ -527,9 +527,8 @@ class Parser {
       } else if (peek().is("COMMENT") && peek(1).kind == TokenKind::String) {
         ++at_;
         column.doc = take().value;
-      } else if (peek().is("DEFAULT")) {
-        return fail_at(peek(), "DEFAULT: tables of format version 2 keep no default values",
-                       "Give the value in each INSERT.");
+      } else if (accept("DEFAULT")) {
+        LH_ASSIGN_OR_RETURN(column.default_value, default_value());
       } else if (peek().is("GENERATED") || peek().is("AS")) {
         return fail_at(peek(), "generated columns are not supported",
                        "Compute it in the SELECT that reads the table.");
@@ -540,6 +539,31 @@ class Parser {
       }
     }
     return column;
+  }
+
+  /// A constant: 1, -1.5, 'text', DATE '2024-01-31', TRUE; nothing for NULL.
+  Result<std::optional<std::string>> default_value() {
+    if (accept("NULL")) {
+      return std::nullopt;
+    }
+    std::string text;
+    if (accept_symbol('-')) {
+      text = "-";
+    }
+    const bool typed = text.empty() && peek(1).kind == TokenKind::String &&
+                       (peek().is("DATE") || peek().is("TIME") || peek().is("TIMESTAMP") ||
+                        peek().is("TIMESTAMPTZ") || peek().is("UUID") || peek().is("BLOB"));
+    at_ += typed ? 1 : 0;
+    const bool plain = text.empty() && (peek().kind == TokenKind::String || peek().is("TRUE") ||
+                                        peek().is("FALSE"));
+    if (!plain && peek().kind != TokenKind::Number) {
+      return fail_at(peek(), "a default is a constant: a number, a string, TRUE or FALSE",
+                     "Compute other values in each INSERT.");
+    }
+    const Token& token = take();
+    return text + (token.kind == TokenKind::String   ? token.value
+                   : token.kind == TokenKind::Number ? std::string(token.text)
+                                                     : to_lower(token.text));
   }
 
   /// The tokens of a type, as text: up to a comma, a closing bracket, the end or a word that
@@ -770,9 +794,13 @@ class Parser {
       LH_ASSIGN_OR_RETURN(std::string doc, property_text("the comment"));
       return SetColumnDoc{std::move(column), std::move(doc)};
     }
-    if (peek().is("SET") && peek(1).is("DEFAULT")) {
-      return fail_at(peek(), "DEFAULT: tables of format version 2 keep no default values",
-                     "Give the value in each INSERT.");
+    if (accept_all({"DROP", "DEFAULT"})) {
+      return SetColumnDefault{std::move(column), std::nullopt};
+    }
+    if (accept_all({"SET", "DEFAULT"})) {
+      SetColumnDefault action{std::move(column), std::nullopt};
+      LH_ASSIGN_OR_RETURN(action.value, default_value());
+      return action;
     }
     accept_all({"SET", "DATA"});
     accept("SET");

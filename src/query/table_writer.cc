@@ -221,8 +221,9 @@ TableDefinition full_definition(const AppendRequest& request,
 Status TableWriter::plan_create(const RequestContext& context, const AppendRequest& request,
                                 Job* job) {
   const TableDefinition definition = full_definition(request, job->source_columns);
+  LH_ASSIGN_OR_RETURN(const int format_version, format_version_of(definition.properties));
   LH_ASSIGN_OR_RETURN(iceberg::Schema schema,
-                      schema_from_columns(definition.columns, iceberg::kFormatVersionDefault));
+                      schema_from_columns(definition.columns, format_version));
   LH_ASSIGN_OR_RETURN(iceberg::PartitionSpec spec,
                       spec_from_definitions(definition.partition_by, schema));
   catalog::CreateTable create =
@@ -384,7 +385,9 @@ catalog::LineageRun TableWriter::lineage_of(const RequestContext& context,
   run.output_name = to_string(request.table);
   run.at_ms = now_ms;
   run.principal = context.principal;
-  run.snapshot_id = job.produced->snapshot.snapshot_id;
+  if (job.produced) {
+    run.snapshot_id = job.produced->snapshot.snapshot_id;
+  }
   run.rows = job.rows;
   run.replaces = replaces_rows(request.mode);
   return run;
@@ -421,7 +424,7 @@ Result<LoadedTable> TableWriter::commit_once(const RequestContext& context,
     std::ranges::copy(job->produced->updates, std::back_inserter(updates));
   }
   CommitHook also = request.also;
-  if (request.lineage && job->produced) {
+  if (request.lineage && (job->produced || job->creates)) {
     const catalog::LineageRun run = lineage_of(context, request, *job, catalog_.now_ms());
     std::ranges::move(
         catalog::lineage_updates(job->creates ? nullptr : job->base.metadata.get(), run),
@@ -477,8 +480,9 @@ Result<LoadedTable> TableWriter::create_table(const RequestContext& context,
                                               const TableIdentifier& table,
                                               const TableDefinition& definition, IfExists if_exists,
                                               const CommitHook& also) {
+  LH_ASSIGN_OR_RETURN(const int format_version, format_version_of(definition.properties));
   LH_ASSIGN_OR_RETURN(iceberg::Schema schema,
-                      schema_from_columns(definition.columns, iceberg::kFormatVersionDefault));
+                      schema_from_columns(definition.columns, format_version));
   LH_ASSIGN_OR_RETURN(iceberg::PartitionSpec spec,
                       spec_from_definitions(definition.partition_by, schema));
   Result<LoadedTable> created = catalog_.create_table(

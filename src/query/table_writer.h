@@ -32,6 +32,9 @@ struct ColumnDefinition {
   std::string type = {};  ///< DuckDB's name of it: "INTEGER", "STRUCT(a INTEGER)[]".
   bool required = false;
   std::optional<std::string> doc = {};
+  /// What the column has in rows that do not name it (format version 3): the value as DuckDB
+  /// prints it. For an added column it is also that of the rows there are.
+  std::optional<std::string> default_value = {};
   friend bool operator==(const ColumnDefinition&, const ColumnDefinition&) = default;
 };
 
@@ -44,7 +47,8 @@ struct PartitionDefinition {
   friend bool operator==(const PartitionDefinition&, const PartitionDefinition&) = default;
 };
 
-/// What a new table is to be. Without columns, a CREATE TABLE AS takes those of its source.
+/// What a new table is to be. Without columns, a CREATE TABLE AS takes those of its source. The
+/// property "format-version" chooses the format version (2).
 struct TableDefinition {
   std::vector<ColumnDefinition> columns = {};
   std::vector<PartitionDefinition> partition_by = {};
@@ -98,9 +102,15 @@ struct SetColumnDoc {
   std::vector<std::string> path = {};
   std::optional<std::string> doc = {};
 };
+/// For rows written from now on; nothing removes it.
+struct SetColumnDefault {
+  std::vector<std::string> path = {};
+  std::optional<std::string> value = {};  ///< As DuckDB prints it.
+};
 struct RenameTable {
   std::string new_name = {};  ///< In the same namespace.
 };
+/// "format-version" is no property, but upgrades the table.
 struct SetProperties {
   std::vector<std::pair<std::string, std::string>> set = {};
   std::vector<std::string> remove = {};
@@ -111,7 +121,7 @@ struct SetPartitioning {
 };
 using AlterAction =
     std::variant<AddColumn, DropColumn, RenameColumn, ChangeColumnType, SetNotNull, DropNotNull,
-                 SetColumnDoc, RenameTable, SetProperties, SetPartitioning>;
+                 SetColumnDoc, SetColumnDefault, RenameTable, SetProperties, SetPartitioning>;
 
 /// What a write has put into staging.
 struct Written {
@@ -142,7 +152,7 @@ struct AppendRequest {
   std::vector<AlterAction> evolve;
   std::vector<std::pair<std::string, std::string>> summary;  ///< Extra snapshot summary entries.
   /// Where the rows are from: job, inputs, detail. The writer fills in the rest and records it in
-  /// the commit, if that makes a snapshot.
+  /// the commit, if that makes a snapshot or the table.
   std::optional<catalog::LineageRun> lineage;
   /// Called with the rows written before anything is committed; an error abandons the write.
   std::function<Status(std::int64_t rows)> before_commit;

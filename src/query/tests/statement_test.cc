@@ -77,10 +77,10 @@ TEST(Statement, CreateTableReadsColumnsAndPartitions) {
   EXPECT_THAT(create.table.parts, ElementsAre("lake", "s", "t"));
   EXPECT_EQ(create.if_exists, IfExists::Keep);
   EXPECT_THAT(create.definition.columns,
-              ElementsAre(ColumnDefinition{"id", "INTEGER", true, {}},
-                          ColumnDefinition{"a b", "DECIMAL(10, 2)", false, {}},
-                          ColumnDefinition{"s", "STRUCT(a INT, b VARCHAR[])[]", false, "why"},
-                          ColumnDefinition{"d", "DOUBLE PRECISION", false, {}}));
+              ElementsAre(ColumnDefinition{"id", "INTEGER", true, {}, {}},
+                          ColumnDefinition{"a b", "DECIMAL(10, 2)", false, {}, {}},
+                          ColumnDefinition{"s", "STRUCT(a INT, b VARCHAR[])[]", false, "why", {}},
+                          ColumnDefinition{"d", "DOUBLE PRECISION", false, {}, {}}));
   EXPECT_THAT(create.definition.partition_by,
               ElementsAre(PartitionDefinition{"id", "identity", {}},
                           PartitionDefinition{"id", "bucket[16]", {}},
@@ -88,6 +88,22 @@ TEST(Statement, CreateTableReadsColumnsAndPartitions) {
                           PartitionDefinition{"at", "day", {}}));
   EXPECT_THAT(create.definition.properties, ElementsAre(std::pair("k", "v")));
   EXPECT_FALSE(create.source.has_value());
+}
+
+TEST(Statement, DefaultsAreConstants) {
+  const auto create = parsed<CreateTableStatement>(
+      "CREATE TABLE t (a INT DEFAULT -3 NOT NULL, b VARCHAR DEFAULT 'it''s', c DATE DEFAULT DATE "
+      "'2024-01-31', d BOOLEAN DEFAULT TRUE, e INT DEFAULT NULL)");
+  std::vector<std::optional<std::string>> defaults;
+  for (const ColumnDefinition& column : create.definition.columns) {
+    defaults.push_back(column.default_value);
+  }
+  EXPECT_THAT(defaults, ElementsAre("-3", "it's", "2024-01-31", "true", std::nullopt));
+  EXPECT_TRUE(create.definition.columns[0].required);
+  const auto set = parsed<AlterTableStatement>("ALTER TABLE t ALTER COLUMN a SET DEFAULT 1.5");
+  EXPECT_EQ(std::get<SetColumnDefault>(set.action).value, "1.5");
+  const auto drop = parsed<AlterTableStatement>("ALTER TABLE t ALTER a DROP DEFAULT");
+  EXPECT_EQ(std::get<SetColumnDefault>(drop.action).value, std::nullopt);
 }
 
 TEST(Statement, CreateTableAsKeepsThePositionsOfItsSource) {
@@ -106,7 +122,7 @@ TEST(Statement, AlterTableReadsEachAction) {
   EXPECT_TRUE(add.if_exists);
   const auto& column = std::get<AddColumn>(add.action);
   EXPECT_THAT(column.parent, ElementsAre("s"));
-  EXPECT_EQ(column.column, (ColumnDefinition{"x", "INTEGER", true, {}}));
+  EXPECT_EQ(column.column, (ColumnDefinition{"x", "INTEGER", true, {}, {}}));
   EXPECT_TRUE(column.if_not_exists);
 
   EXPECT_THAT(
@@ -168,7 +184,9 @@ TEST(Statement, WhatIsNotSupportedIsRefusedByName) {
       {"CREATE TABLE t (a INT, PRIMARY KEY (a))", "PRIMARY"},
       {"CREATE TABLE t (a INT UNIQUE)", "UNIQUE"},
       {"CREATE TABLE t (a INT CHECK (a > 0))", "CHECK"},
-      {"CREATE TABLE t (a INT DEFAULT 3)", "DEFAULT"},
+      {"CREATE TABLE t (a INT DEFAULT random())", "constant"},
+      {"CREATE TABLE t (a INT DEFAULT (1 + 2))", "constant"},
+      {"CREATE TABLE t (a INT DEFAULT - 'x')", "constant"},
       {"CREATE TABLE t (a INT, A INT)", "twice"},
       {"CREATE TABLE t (a INT) AS SELECT 1", "exclude"},
       {"CREATE TABLE t (a STRUCT(SELECT 1))", "SELECT"},
@@ -183,7 +201,7 @@ TEST(Statement, WhatIsNotSupportedIsRefusedByName) {
       {"INSERT INTO t (a) BY NAME SELECT 1", "BY NAME"},
       {"INSERT INTO t", "SELECT"},
       {"ALTER TABLE t ADD CONSTRAINT c CHECK (a > 0)", "CONSTRAINT"},
-      {"ALTER TABLE t ALTER a SET DEFAULT 1", "DEFAULT"},
+      {"ALTER TABLE t ALTER a SET DEFAULT now()", "constant"},
       {"ALTER TABLE t ADD a INT, ADD b INT", "one change"},
       {"ALTER VIEW v RENAME TO w", "TABLE"},
       {"DROP TABLE a, b", "one table"},
