@@ -38,9 +38,10 @@ class Problem(Exception):
 class Server:
     """One `lakehouse serve` on a free port. `data` outlives it, so that it can be started again."""
 
-    def __init__(self, data, *arguments, environment=None):
+    def __init__(self, data, *arguments, environment=None, listen="127.0.0.1:0"):
         self.data = pathlib.Path(data)
         self.arguments = arguments
+        self.listen = listen
         self.environment = {**os.environ, **(environment or {})}
         self.process = None
         self.url = None
@@ -50,7 +51,7 @@ class Server:
     def start(self):
         log = open(self.log, "ab")
         self.process = subprocess.Popen(
-            [BINARY, "serve", "--data", self.data, "--listen", "127.0.0.1:0", *self.arguments],
+            [BINARY, "serve", "--data", self.data, "--listen", self.listen, *self.arguments],
             stdout=subprocess.PIPE, stderr=log, env=self.environment)
         log.close()
         watchdog = threading.Timer(START_SECONDS_MAX, self.process.kill)
@@ -134,13 +135,13 @@ def eventually(check, seconds=10):
         time.sleep(0.02)
 
 
-def pyiceberg_catalog(server):
+def pyiceberg_catalog(server, **properties):
     from pyiceberg.catalog.rest import RestCatalog
 
-    return RestCatalog("lake", uri=server.iceberg)
+    return RestCatalog("lake", uri=server.iceberg, **properties)
 
 
-def duckdb_attached(server):
+def duckdb_attached(server, authorization="AUTHORIZATION_TYPE 'none'", warehouse=""):
     """DuckDB's own library with its Iceberg extension, attached to the server's catalog as `lake`."""
     import duckdb
 
@@ -148,8 +149,8 @@ def duckdb_attached(server):
     for extension in ("httpfs", "avro", "iceberg"):
         connection.load_extension(str(EXTENSIONS / f"{extension}.duckdb_extension"))
     # Without DEFAULT_SCHEMA the extension takes "main" for a name of its own and does not ask for it.
-    connection.execute(f"ATTACH '' AS lake (TYPE iceberg, ENDPOINT '{server.iceberg}', "
-                       "AUTHORIZATION_TYPE 'none', DEFAULT_SCHEMA 'main')")
+    connection.execute(f"ATTACH '{warehouse}' AS lake (TYPE iceberg, ENDPOINT '{server.iceberg}', "
+                       f"{authorization}, DEFAULT_SCHEMA 'main')")
     return connection
 
 

@@ -747,7 +747,8 @@ class Session final : public SessionHandle,
          {.name = "elapsed_ms", .value = std::round(elapsed_s * 1e6) / 1e3},
          {.name = "bytes_in", .value = static_cast<std::int64_t>(exchange.bytes_in)},
          {.name = "bytes_out", .value = static_cast<std::int64_t>(exchange.bytes_out)},
-         {.name = "peer", .value = peer_}});
+         {.name = "peer", .value = peer_},
+         {.name = "principal", .value = std::string_view(exchange.principal)}});
   }
 
   /// By polling, because bytes of a pipelined request would hide the end of the stream from a
