@@ -22,7 +22,10 @@ std::string_view type_of(const Error& error, int status) {
     return "UnprocessableEntityException";
   }
   switch (error.code) {
-    case ErrorCode::InvalidArgument: return "BadRequestException";
+    case ErrorCode::InvalidArgument:
+      // By this name the reference client finds the fault to be its caller's.
+      return error.message.contains("Invalid view version") ? "IllegalArgumentException"
+                                                            : "BadRequestException";
     case ErrorCode::OutOfRange: return "BadRequestException";
     case ErrorCode::NotFound:
       if (catalog::is_no_namespace(error)) {
