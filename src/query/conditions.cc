@@ -1,6 +1,8 @@
 #include "query/conditions.h"
 
 #include <algorithm>
+#include <array>
+#include <iterator>
 #include <utility>
 
 #include <boost/json/array.hpp>
@@ -111,30 +113,70 @@ CompareOp flipped(CompareOp op) {
     case CompareOp::Gt: return CompareOp::Lt;
     case CompareOp::GtEq: return CompareOp::LtEq;
     case CompareOp::Eq:
+    case CompareOp::NotEq:
     case CompareOp::In:
+    case CompareOp::NotIn:
+    case CompareOp::StartsWith:
+    case CompareOp::NotStartsWith:
     case CompareOp::IsNull:
-    case CompareOp::NotNull: break;
+    case CompareOp::NotNull:
+    case CompareOp::IsNan:
+    case CompareOp::NotNan: break;
   }
   return op;
 }
 
 std::optional<CompareOp> comparison(std::string_view type) {
-  if (type == "COMPARE_EQUAL") {
-    return CompareOp::Eq;
+  constexpr std::array<std::pair<std::string_view, CompareOp>, 6> kNames = {
+      {{"COMPARE_EQUAL", CompareOp::Eq},
+       {"COMPARE_NOTEQUAL", CompareOp::NotEq},
+       {"COMPARE_LESSTHAN", CompareOp::Lt},
+       {"COMPARE_LESSTHANOREQUALTO", CompareOp::LtEq},
+       {"COMPARE_GREATERTHAN", CompareOp::Gt},
+       {"COMPARE_GREATERTHANOREQUALTO", CompareOp::GtEq}}};
+  const auto* const found =
+      std::ranges::find(kNames, type, &std::pair<std::string_view, CompareOp>::first);
+  return found == kNames.end() ? std::nullopt : std::optional(found->second);
+}
+
+using ByTable = std::map<const json::object*, Condition>;
+
+Condition joined(Condition::Kind kind, Condition a, Condition b) {
+  Condition out;
+  out.kind = kind;
+  for (Condition* each : {&a, &b}) {
+    if (each->kind == kind) {
+      std::ranges::move(each->parts, std::back_inserter(out.parts));
+    } else {
+      out.parts.push_back(std::move(*each));
+    }
   }
-  if (type == "COMPARE_LESSTHAN") {
-    return CompareOp::Lt;
+  return out;
+}
+
+ByTable both(ByTable a, ByTable b) {
+  for (auto& [table, condition] : b) {
+    const auto found = a.find(table);
+    if (found == a.end()) {
+      a.emplace(table, std::move(condition));
+    } else {
+      found->second = joined(Condition::Kind::And, std::move(found->second), std::move(condition));
+    }
   }
-  if (type == "COMPARE_LESSTHANOREQUALTO") {
-    return CompareOp::LtEq;
+  return a;
+}
+
+/// Of a table that one side does not speak of, an OR says nothing.
+ByTable either(ByTable a, ByTable b) {
+  ByTable out;
+  for (auto& [table, condition] : a) {
+    const auto found = b.find(table);
+    if (found != b.end()) {
+      out.emplace(table,
+                  joined(Condition::Kind::Or, std::move(condition), std::move(found->second)));
+    }
   }
-  if (type == "COMPARE_GREATERTHAN") {
-    return CompareOp::Gt;
-  }
-  if (type == "COMPARE_GREATERTHANOREQUALTO") {
-    return CompareOp::GtEq;
-  }
-  return std::nullopt;
+  return out;
 }
 
 /// Reads one WHERE.
@@ -148,81 +190,157 @@ class Reader {
     find_prunable(*from, tables_);
     is_single_ = text_of(*from, "type") == "BASE_TABLE";
     if (const json::object* where = object_in(select, "where_clause"); !tables_.empty() && where) {
-      read(*where);
+      found_ = read(*where, false);
     }
   }
 
-  std::map<const json::object*, std::vector<Condition>> take() { return std::move(found_); }
+  std::map<const json::object*, std::vector<Condition>> take() {
+    std::map<const json::object*, std::vector<Condition>> out;
+    for (auto& [table, condition] : found_) {
+      out[table].push_back(std::move(condition));
+    }
+    return out;
+  }
 
  private:
-  void read(const json::object& node) {
+  /// What holds where the node is true; where it is false, if `negate`.
+  ByTable read(const json::object& node, bool negate) const {
     const std::string_view kind = text_of(node, "class");
     const std::string_view type = text_of(node, "type");
-    if (kind == "CONJUNCTION" && type == "CONJUNCTION_AND") {
-      if (const json::array* children = array_in(node, "children")) {
-        for (const json::value& child : *children) {
-          if (child.is_object()) {
-            read(child.get_object());
-          }
-        }
-      }
-    } else if (kind == "COMPARISON") {
-      read_comparison(node);
-    } else if (kind == "BETWEEN") {
-      add(object_in(node, "input"), CompareOp::GtEq, {object_in(node, "lower")});
-      add(object_in(node, "input"), CompareOp::LtEq, {object_in(node, "upper")});
-    } else if (kind == "OPERATOR" && type == "COMPARE_IN") {
-      read_in(node);
+    if (kind == "CONJUNCTION") {
+      return read_conjunction(node, (type == "CONJUNCTION_AND") != negate, negate);
     }
+    if (kind == "COMPARISON") {
+      return read_comparison(node, negate);
+    }
+    if (kind == "BETWEEN") {
+      const json::object* input = object_in(node, "input");
+      ByTable lower = is(input, signed_op(CompareOp::GtEq, negate), {object_in(node, "lower")});
+      ByTable upper = is(input, signed_op(CompareOp::LtEq, negate), {object_in(node, "upper")});
+      return negate ? either(std::move(lower), std::move(upper))
+                    : both(std::move(lower), std::move(upper));
+    }
+    if (kind == "FUNCTION") {
+      return read_like(node, negate);
+    }
+    return kind == "OPERATOR" ? read_operator(node, type, negate) : ByTable();
   }
 
-  void read_comparison(const json::object& node) {
+  ByTable read_conjunction(const json::object& node, bool is_and, bool negate) const {
+    const json::array* children = array_in(node, "children");
+    ByTable out;
+    for (std::size_t i = 0; children != nullptr && i < children->size(); ++i) {
+      const json::object* child = (*children)[i].if_object();
+      ByTable found = child == nullptr ? ByTable() : read(*child, negate);
+      out = i == 0   ? std::move(found)
+            : is_and ? both(std::move(out), std::move(found))
+                     : either(std::move(out), std::move(found));
+    }
+    return out;
+  }
+
+  static CompareOp signed_op(CompareOp op, bool negate) {
+    return negate ? iceberg::negated(op) : op;
+  }
+
+  ByTable read_comparison(const json::object& node, bool negate) const {
     const auto op = comparison(text_of(node, "type"));
     const json::object* left = object_in(node, "left");
     const json::object* right = object_in(node, "right");
     if (!op || left == nullptr || right == nullptr) {
-      return;
+      return {};
     }
-    if (text_of(*left, "class") == "COLUMN_REF") {
-      add(left, *op, {right});
-    } else {
-      add(right, flipped(*op), {left});
-    }
+    return text_of(*left, "class") == "COLUMN_REF"
+               ? is(left, signed_op(*op, negate), {right})
+               : is(right, signed_op(flipped(*op), negate), {left});
   }
 
-  void read_in(const json::object& node) {
+  ByTable read_operator(const json::object& node, std::string_view type, bool negate) const {
     const json::array* children = array_in(node, "children");
-    if (children == nullptr || children->size() < 2) {
-      return;
+    const json::object* first =
+        children == nullptr || children->empty() ? nullptr : children->front().if_object();
+    if (first == nullptr) {
+      return {};
+    }
+    if (type == "OPERATOR_NOT") {
+      return read(*first, !negate);
+    }
+    if (type == "OPERATOR_IS_NULL" || type == "OPERATOR_IS_NOT_NULL") {
+      const bool wants_null = (type == "OPERATOR_IS_NULL") != negate;
+      if (wants_null && !is_single_) {
+        return {};  // An outer join's NULLs pass, too.
+      }
+      return is(first, wants_null ? CompareOp::IsNull : CompareOp::NotNull, {});
+    }
+    if ((type != "COMPARE_IN" && type != "COMPARE_NOT_IN") || children->size() < 2) {
+      return {};
     }
     std::vector<const json::object*> values;
     for (std::size_t i = 1; i < children->size(); ++i) {
       values.push_back((*children)[i].if_object());
     }
-    add(children->front().if_object(), CompareOp::In, values);
+    return is(first, signed_op(CompareOp::In, (type == "COMPARE_NOT_IN") != negate), values);
   }
 
-  void add(const json::object* column, CompareOp op,
-           const std::vector<const json::object*>& values) {
+  /// A LIKE by the text before its first wildcard, and starts_with.
+  ByTable read_like(const json::object& node, bool negate) const {
+    const std::string_view name = text_of(node, "function_name");
+    const json::array* children = array_in(node, "children");
+    const bool is_like = name == "~~" || name == "!~~";
+    const bool is_prefix = name == "starts_with" || name == "^@";
+    if ((!is_like && !is_prefix) || children == nullptr || children->size() != 2) {
+      return {};
+    }
+    const json::object* pattern = (*children)[1].if_object();
+    auto constant = pattern == nullptr ? std::nullopt : constant_of(*pattern);
+    if (!constant || !constant->cast.empty() ||
+        !std::holds_alternative<std::string>(constant->value)) {
+      return {};
+    }
+    const bool wants_other = negate != (name == "!~~");
+    auto& text = std::get<std::string>(constant->value);
+    if (is_like) {
+      const std::size_t end = std::min(text.find_first_of("%_"), text.size());
+      // What does not match the pattern may start so, unless nothing but the start is asked for.
+      if (end == 0 || (wants_other && text.substr(end) != "%")) {
+        return {};
+      }
+      text.resize(end);
+    }
+    return compares((*children)[0].if_object(), signed_op(CompareOp::StartsWith, wants_other),
+                    {*std::move(constant)});
+  }
+
+  ByTable is(const json::object* column, CompareOp op,
+             const std::vector<const json::object*>& values) const {
+    std::vector<Constant> constants;
+    for (const json::object* value : values) {
+      auto constant = value == nullptr ? std::nullopt : constant_of(*value);
+      if (!constant) {
+        return {};
+      }
+      constants.push_back(*std::move(constant));
+    }
+    return compares(column, op, std::move(constants));
+  }
+
+  ByTable compares(const json::object* column, CompareOp op,
+                   std::vector<Constant> constants) const {
     const json::array* names = column != nullptr && text_of(*column, "class") == "COLUMN_REF"
                                    ? array_in(*column, "column_names")
                                    : nullptr;
     if (names == nullptr || names->empty() || names->size() > 2) {
-      return;
+      return {};
     }
     const json::object* table = table_of(*names);
     if (table == nullptr || !names->back().is_string()) {
-      return;
+      return {};
     }
-    Condition condition{std::string(names->back().get_string()), op, {}};
-    for (const json::object* value : values) {
-      auto constant = value == nullptr ? std::nullopt : constant_of(*value);
-      if (!constant) {
-        return;
-      }
-      condition.constants.push_back(*std::move(constant));
-    }
-    found_[table].push_back(std::move(condition));
+    ByTable out;
+    out.emplace(table, Condition{.column = std::string(names->back().get_string()),
+                                 .op = op,
+                                 .constants = std::move(constants)});
+    return out;
   }
 
   const json::object* table_of(const json::array& names) const {
@@ -240,7 +358,7 @@ class Reader {
 
   std::vector<Prunable> tables_;
   bool is_single_ = false;
-  std::map<const json::object*, std::vector<Condition>> found_;
+  ByTable found_;
 };
 
 std::optional<Literal> parsed(TypeKind kind, const std::string& text) {
@@ -296,6 +414,46 @@ std::optional<Literal> text(const iceberg::Type& type, const Constant& constant)
   return std::nullopt;
 }
 
+using iceberg::Expression;
+
+/// Nothing if the condition cannot be said in the column's type.
+std::optional<Expression> predicate_of(const Condition& condition, const iceberg::Schema& schema) {
+  const iceberg::NestedField* field = find_column(schema.fields, condition.column);
+  if (field == nullptr ||
+      ((condition.op == CompareOp::StartsWith || condition.op == CompareOp::NotStartsWith) &&
+       field->type->kind != TypeKind::String)) {
+    return std::nullopt;
+  }
+  iceberg::Predicate predicate{.field_id = field->id, .op = condition.op, .values = {}};
+  for (const Constant& constant : condition.constants) {
+    auto literal = std::holds_alternative<std::int64_t>(constant.value)
+                       ? number(*field->type, std::get<std::int64_t>(constant.value))
+                       : text(*field->type, constant);
+    if (!literal) {
+      return std::nullopt;
+    }
+    predicate.values.push_back(*std::move(literal));
+  }
+  return Expression::is(std::move(predicate));
+}
+
+std::optional<Expression> expression_of(const Condition& condition, const iceberg::Schema& schema) {
+  if (condition.kind == Condition::Kind::Is) {
+    return predicate_of(condition, schema);
+  }
+  const bool is_and = condition.kind == Condition::Kind::And;
+  std::vector<Expression> parts;
+  for (const Condition& part : condition.parts) {
+    auto expression = expression_of(part, schema);
+    if (expression) {
+      parts.push_back(*std::move(expression));
+    } else if (!is_and) {
+      return std::nullopt;
+    }
+  }
+  return is_and ? Expression::all_of(std::move(parts)) : Expression::any_of(std::move(parts));
+}
+
 }  // namespace
 
 std::map<const boost::json::object*, std::vector<Condition>> conditions_of(
@@ -304,27 +462,10 @@ std::map<const boost::json::object*, std::vector<Condition>> conditions_of(
 }
 
 iceberg::Filter filter_of(const std::vector<Condition>& conditions, const iceberg::Schema& schema) {
-  iceberg::Filter out;
-  for (const Condition& condition : conditions) {
-    const iceberg::NestedField* field = find_column(schema.fields, condition.column);
-    if (field == nullptr) {
-      continue;
-    }
-    iceberg::Predicate predicate{field->id, condition.op, {}};
-    for (const Constant& constant : condition.constants) {
-      auto literal = std::holds_alternative<std::int64_t>(constant.value)
-                         ? number(*field->type, std::get<std::int64_t>(constant.value))
-                         : text(*field->type, constant);
-      if (!literal) {
-        break;
-      }
-      predicate.values.push_back(*std::move(literal));
-    }
-    if (predicate.values.size() == condition.constants.size()) {
-      out.push_back(std::move(predicate));
-    }
-  }
-  return out;
+  Condition all;
+  all.kind = Condition::Kind::And;
+  all.parts = conditions;
+  return expression_of(all, schema).value_or(iceberg::Filter());
 }
 
 }  // namespace lakehouse::query

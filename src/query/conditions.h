@@ -25,17 +25,23 @@ struct Constant {
   friend bool operator==(const Constant&, const Constant&) = default;
 };
 
-/// `column op constant`, true of every row that the statement wants of the table.
+/// `column op constant`, true of every row that the statement wants of the table; or several of
+/// them, joined.
 struct Condition {
+  enum class Kind : std::uint8_t { Is, And, Or };
+
   std::string column;
   iceberg::CompareOp op = iceberg::CompareOp::Eq;
   std::vector<Constant> constants;
+  Kind kind = Kind::Is;
+  std::vector<Condition> parts = {};  ///< Of And and Or.
   friend bool operator==(const Condition&, const Condition&) = default;
 };
 
-/// What a SELECT's WHERE says of the tables in its FROM, by their nodes. Only what holds whatever
-/// the joins: comparisons, which no NULL of an outer join passes, of tables whose rows may be left
-/// out before the join (not in ASOF and POSITIONAL joins, not of samples).
+/// What a SELECT's WHERE says of the tables in its FROM, by their nodes; all of the conditions
+/// hold. Only what holds whatever the joins: what no NULL of an outer join passes, of tables whose
+/// rows may be left out before the join (not in ASOF and POSITIONAL joins, not of samples). An OR
+/// counts if each of its sides says something of the same table.
 std::map<const boost::json::object*, std::vector<Condition>> conditions_of(
     const boost::json::object& select_node);
 

@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "base/json.h"
 #include "base/text.h"
 #include "query/system_tables.h"
 
@@ -57,20 +58,6 @@ Result<SnapshotChoice> choose(const catalog::LoadedTable& table, const std::opti
     return fail(ErrorCode::NotFound, fmt::format("{} had no snapshot at that time yet", name));
   }
   return SnapshotChoice{snapshot, &metadata.schema_of(*snapshot)};
-}
-
-/// Equal for equal filters.
-std::string text_of(const iceberg::Filter& filter) {
-  std::string out;
-  for (const iceberg::Predicate& predicate : filter) {
-    out += fmt::format("{}:{}", predicate.field_id, static_cast<int>(predicate.op));
-    for (const iceberg::Literal& value : predicate.values) {
-      const std::string text = iceberg::literal_to_text(value);
-      out += fmt::format(",{}:{}", text.size(), text);
-    }
-    out += ';';
-  }
-  return out;
 }
 
 class Planning {
@@ -166,7 +153,8 @@ class Planning {
     const std::string dataset = catalog::to_string(table.identifier);
     const std::int64_t id = choice.snapshot == nullptr ? -1 : choice.snapshot->snapshot_id;
     const iceberg::Filter filter = filter_of(reference.conditions, *choice.schema);
-    const std::string key = fmt::format("{} {} {}", id, text_of(filter), dataset);
+    const std::string key = fmt::format(
+        "{} {} {}", id, to_json(iceberg::expression_to_json(filter, *choice.schema)), dataset);
     auto scan = scans_.find(key);
     if (scan == scans_.end()) {
       auto made = source_.scan(context_, *table.metadata, choice, filter,

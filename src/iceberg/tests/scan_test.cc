@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cmath>
+#include <iterator>
 
 #include "iceberg/tests/files_fixture.h"
 
@@ -220,7 +221,8 @@ TEST_F(ScanTest, PartitionsPruneFilesAndManifests) {
   EXPECT_THAT(plan_text({region("west")}), IsEmpty());
   EXPECT_EQ(plan({region("west")}).files_skipped, 4U);
   EXPECT_THAT(plan_text({at(CompareOp::Gt, 2 * kDay + 5)}), ElementsAre("n2", "s2", "s3"));
-  EXPECT_THAT(plan_text({at(CompareOp::Lt, 2 * kDay)}), ElementsAre("n1", "n2", "s2"));
+  EXPECT_THAT(plan_text({at(CompareOp::Lt, 2 * kDay)}), ElementsAre("n1"));
+  EXPECT_THAT(plan_text({at(CompareOp::Lt, 2 * kDay + 1)}), ElementsAre("n1", "n2", "s2"));
   EXPECT_THAT(plan_text({at(CompareOp::Eq, 3 * kDay - 1), region("south")}), ElementsAre("s2"));
   EXPECT_THAT(plan_text({{.field_id = 2, .op = CompareOp::IsNull, .values = {}}}), IsEmpty());
 }
@@ -249,6 +251,92 @@ TEST_F(ScanTest, BucketsPruneEqualityOnly) {
               ElementsAre(expected));
   EXPECT_THAT(plan_text({{.field_id = 1, .op = CompareOp::Lt, .values = {Literal::of_long(34)}}}),
               ::testing::SizeIs(4));
+}
+
+TEST_F(ScanTest, PartsMakeTheWhole) {
+  for (int m = 0; m < 7; ++m) {
+    std::vector<DataFile> files;
+    for (int i = 0; i < 1 + 4 * m; ++i) {
+      files.push_back(with_bounds(std::to_string(m) + "-" + std::to_string(i), i, i + 1));
+    }
+    commit(SnapshotProducer::append(std::move(files)));
+  }
+  commit(SnapshotProducer::row_delta({}, {position_deletes("d")}, {}));
+  const auto names_of = [](const ScanPlan& plan) {
+    std::vector<std::string> out;
+    for (const ScanTask& task : plan.tasks) {
+      EXPECT_EQ(task.deletes.size(), 1U);
+      out.push_back(task.file->file_path);
+    }
+    return out;
+  };
+  for (const Filter& filter :
+       {Filter(), Filter{{.field_id = 1, .op = CompareOp::Gt, .values = {Literal::of_long(9)}}}}) {
+    const std::vector<std::string> whole = names_of(plan(filter));
+    for (const std::size_t tasks_max : {1U, 2U, 5U, 50U}) {
+      ScanRequest request;
+      request.snapshot_id = *metadata_.current_snapshot_id;
+      request.filter = filter;
+      request.tasks_max = tasks_max;
+      request.parts_max = 3;
+      std::vector<std::string> found;
+      std::vector<ScanRange> todo = {ScanRange()};
+      while (!todo.empty()) {
+        request.range = todo.front();
+        todo.erase(todo.begin());
+        const auto part = plan_scan(context_, *buckets_, cache_, metadata_, request);
+        ASSERT_THAT(part, IsOk());
+        EXPECT_LE(part->tasks.size(), tasks_max);
+        EXPECT_LE(part->rest.size(), 3U);
+        std::ranges::copy(names_of(*part), std::back_inserter(found));
+        std::ranges::copy(part->rest, std::back_inserter(todo));
+      }
+      EXPECT_THAT(found, ::testing::UnorderedElementsAreArray(whole));
+    }
+  }
+}
+
+TEST_F(ScanTest, EnoughRowsAreEnough) {
+  commit(SnapshotProducer::append({data_file("a"), data_file("b"), data_file("c")}));
+  ScanRequest request;
+  request.snapshot_id = *metadata_.current_snapshot_id;
+  request.rows_enough = 15;
+  const auto found = plan_scan(context_, *buckets_, cache_, metadata_, request);
+  ASSERT_THAT(found, IsOk());
+  EXPECT_EQ(found->tasks.size(), 2U);
+  EXPECT_THAT(found->rest, IsEmpty());
+  // Rows that a filter may drop do not count.
+  request.filter = {{.field_id = 1, .op = CompareOp::Gt, .values = {Literal::of_long(9)}}};
+  EXPECT_EQ(plan_scan(context_, *buckets_, cache_, metadata_, request)->tasks.size(), 3U);
+}
+
+TEST_F(ScanTest, IncrementalScansReadWhatAppendsBrought) {
+  const auto first = commit(SnapshotProducer::append({data_file("a")}));
+  const auto second = commit(SnapshotProducer::append({data_file("b"), data_file("c")}));
+  commit(SnapshotProducer::row_delta({data_file("updated")}, {position_deletes("d")}, {}));
+  const auto last = commit(SnapshotProducer::append({data_file("e")}));
+  const auto between = [&](std::int64_t start, std::int64_t end) {
+    ScanRequest request;
+    request.snapshot_id = end;
+    request.appended_after = start;
+    const auto plan = plan_scan(context_, *buckets_, cache_, metadata_, request);
+    EXPECT_THAT(plan, IsOk());
+    std::vector<std::string> out;
+    for (const ScanTask& task : plan->tasks) {
+      EXPECT_THAT(task.deletes, IsEmpty());
+      out.push_back(task.file->file_path.substr(task.file->file_path.rfind('/') + 1));
+    }
+    return out;
+  };
+  const std::int64_t start = first.snapshot.snapshot_id;
+  EXPECT_THAT(between(start, last.snapshot.snapshot_id), ElementsAre("b", "c", "e"));
+  EXPECT_THAT(between(start, second.snapshot.snapshot_id), ElementsAre("b", "c"));
+  EXPECT_THAT(between(start, start), IsEmpty());
+  ScanRequest backwards;
+  backwards.snapshot_id = start;
+  backwards.appended_after = last.snapshot.snapshot_id;
+  EXPECT_THAT(plan_scan(context_, *buckets_, cache_, metadata_, backwards),
+              FailsWith(ErrorCode::InvalidArgument));
 }
 
 TEST_F(ScanTest, TenThousandFilesPlanQuickly) {

@@ -68,8 +68,28 @@ TEST_F(ConditionsTest, FilesThatCannotMatchAreNotRead) {
       {"FROM t WHERE t.id >= 200 AND name = 'n31'", 1},
       {"FROM t WHERE id BETWEEN 50 AND 150", 1},
       {"FROM t WHERE id IN (1, 201)", 2},
-      {"FROM t WHERE id = 5 OR id = 105", 3},
+      {"FROM t WHERE id = 5 OR id = 105", 2},
+      {"FROM t WHERE id = 5 OR name = 'n31'", 2},
+      {"FROM t WHERE id = 5 OR random() < 2", 3},
+      {"FROM t WHERE id = 5 OR (id > 100 AND day < DATE '2024-02-28' AND random() < 2)", 2},
       {"FROM t WHERE NOT id = 5", 3},
+      {"FROM t WHERE NOT id < 100", 2},
+      {"FROM t WHERE NOT (id < 100 OR id > 150)", 1},
+      {"FROM t WHERE NOT (id < 100 AND random() < 2)", 3},
+      {"FROM t WHERE id NOT BETWEEN 5 AND 250", 1},
+      {"FROM t WHERE id <> 5 AND id NOT IN (100, 101)", 3},
+      {"FROM t WHERE id IS NULL", 0},
+      {"FROM t WHERE id IS NOT NULL", 3},
+      {"FROM t WHERE name LIKE 'n2%'", 1},
+      {"FROM t WHERE name LIKE 'n2_'", 1},
+      {"FROM t WHERE name LIKE '%2'", 3},
+      {"FROM t WHERE name NOT LIKE 'n2%'", 2},
+      {"FROM t WHERE name NOT LIKE 'n2_'", 3},
+      {"FROM t WHERE starts_with(name, 'n3')", 1},
+      {"FROM u LEFT JOIN t ON t.id = u.id WHERE t.id IS NULL", 3},
+      {"FROM u LEFT JOIN t ON t.id = u.id WHERE t.id IS NOT NULL AND t.id < 50", 1},
+      {"FROM t, u WHERE t.id = 5 OR u.id = 105", 3},
+      {"FROM t, u WHERE (t.id = 5 AND u.id = 1) OR t.id = 205", 2},
       {"FROM t WHERE id + 1 = 5", 3},
       {"FROM t WHERE day = DATE '2024-02-03'", 1},
       {"FROM t WHERE day = '2024-02-03'", 1},
@@ -106,6 +126,10 @@ TEST_F(ConditionsTest, PruningChangesNoAnswer) {
   EXPECT_EQ(lake_->text("SELECT count(*), count(t.id) FROM u LEFT JOIN t ON t.id = u.id"),
             "[[300,30]]");
   EXPECT_EQ(lake_->text("SELECT count(*) FROM t WHERE id = 5000"), "[[0]]");
+  EXPECT_EQ(lake_->text("SELECT count(*) FROM t WHERE NOT (id < 100 OR id > 104) OR id IS NULL"),
+            "[[5]]");
+  EXPECT_EQ(lake_->text("SELECT count(*) FROM u LEFT JOIN t ON t.id = u.id WHERE t.id IS NULL"),
+            "[[270]]");
   EXPECT_EQ(lake_->text("SELECT id FROM t WHERE day = '2024-02-03'"), "[[102]]");
 }
 
