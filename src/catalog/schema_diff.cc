@@ -177,6 +177,10 @@ class Differ {
   }
 
   void take_likely() {
+    const auto known = [](const DiffColumn& column) { return column.field_id != 0; };
+    if (std::ranges::all_of(before_, known) && std::ranges::all_of(after_, known)) {
+      return;  // Two states of one table: ids say all.
+    }
     std::vector<Candidate> lost = candidates(before_, to_after_, {});
     std::vector<Candidate> gained = candidates(after_, to_before_, before_);
     for (const bool merged : {false, true}) {
@@ -227,27 +231,36 @@ class Differ {
     });
   }
 
-  /// Another column that is nearly as likely makes a match less sure.
+  /// Another column that may be meant instead makes a match less sure: of two that are equally
+  /// likely each has at most a half.
   static void weigh_rivals(std::vector<Match>& matches, std::size_t at,
                            const std::set<std::size_t>& used_before,
                            const std::set<std::size_t>& used_after) {
-    constexpr double kClear = 2.5;  // Of log-odds.
     Match& match = matches[at];
-    const double own = std::log(match.confidence / (1 - match.confidence));
+    const auto is_free = [&](const Match& other) {
+      return !used_before.contains(other.before) && !used_after.contains(other.after);
+    };
     for (std::size_t i = at + 1; i < matches.size(); ++i) {
-      const Match& other = matches[i];
-      const bool rival = (other.before == match.before) != (other.after == match.after);
-      if (!rival || used_before.contains(other.before) || used_after.contains(other.after)) {
+      const Match& rival = matches[i];
+      const bool same_before = rival.before == match.before;
+      if (same_before == (rival.after == match.after) || !is_free(rival)) {
         continue;
       }
-      const double margin = own - std::log(other.confidence / (1 - other.confidence));
-      if (margin < kClear) {
+      // Not if the rival's own column has a better one.
+      const bool beaten =
+          std::any_of(matches.begin() + static_cast<std::ptrdiff_t>(at) + 1,
+                      matches.begin() + static_cast<std::ptrdiff_t>(i), [&](const Match& other) {
+                        return is_free(other) && (same_before ? other.after == rival.after
+                                                              : other.before == rival.before);
+                      });
+      if (!beaten) {
+        const double odds = rival.confidence / (1 - rival.confidence);
         match.evidence.push_back({.kind = "rivals",
-                                  .detail = "another column is nearly as likely",
-                                  .weight = (margin - kClear) * 0.6});
+                                  .detail = "another column may be meant",
+                                  .weight = -std::log1p(odds)});
         match.confidence = confidence_of(match.evidence);
+        return;
       }
-      return;  // The first is the nearest.
     }
   }
 
@@ -294,6 +307,7 @@ MigrationRule rule_of(const Retyped& retyped) {
   } else {
     constexpr double kAllFit = 0.99;
     rule.kind = MigrationRule::Kind::Cast;
+    rule.to = retyped.to == retyped.from ? "" : retyped.to;
     rule.type = from;
     rule.confidence = retyped.share_fits.value_or(0.5);
     rule.recommended = rule.confidence >= kAllFit;
@@ -454,6 +468,10 @@ std::string rule_sql(const MigrationRule& rule, std::string_view table) {
   const std::string column = quote_sql_identifier(rule.column);
   switch (rule.kind) {
     case MigrationRule::Kind::Rename:
+      if (rule.only_files) {
+        return fmt::format("-- when a file is read: {} AS {}", quote_sql_identifier(rule.to),
+                           column);
+      }
       return fmt::format("ALTER TABLE {} RENAME COLUMN {} TO {}", table, column,
                          quote_sql_identifier(rule.to));
     case MigrationRule::Kind::Widen:
@@ -464,7 +482,9 @@ std::string rule_sql(const MigrationRule& rule, std::string_view table) {
     case MigrationRule::Kind::Add:
       return fmt::format("ALTER TABLE {} ADD COLUMN {} {}", table, column, rule.type);
     case MigrationRule::Kind::Cast:
-      return fmt::format("-- when a file is read: CAST({} AS {})", column, rule.type);
+      return fmt::format("-- when a file is read: CAST({} AS {}) AS {}",
+                         quote_sql_identifier(rule.to.empty() ? rule.column : rule.to), rule.type,
+                         column);
     case MigrationRule::Kind::Default: break;
   }
   return fmt::format("-- when a file is read: {} AS {}",

@@ -18,35 +18,35 @@ namespace lakehouse::catalog {
 
 /// A column of one side: its name, its type, and what its values look like if that is known.
 struct DiffColumn {
-  std::string name;
-  iceberg::TypePtr type;
+  std::string name = {};
+  iceberg::TypePtr type = {};
   bool required = false;
   std::int32_t field_id = 0;  ///< 0: not known. Columns of equal ids are the same, renamed or not.
-  std::optional<ColumnSketch> values;
+  std::optional<ColumnSketch> values = {};
 };
 
 /// One reason for or against.
 struct Evidence {
-  std::string kind;    ///< "name", "type", "values", "overlap", "position", "rivals", "id".
-  std::string detail;  ///< For a person: "customer, id in common".
-  double weight = 0;   ///< Log-odds: above 0 speaks for it.
+  std::string kind = {};    ///< "name", "type", "values", "overlap", "position", "rivals", "id".
+  std::string detail = {};  ///< For a person: "customer, id in common".
+  double weight = 0;        ///< Log-odds: above 0 speaks for it.
 };
 
 /// A column that is likely another one under a new name.
 struct Rename {
-  std::string from;
-  std::string to;
+  std::string from = {};
+  std::string to = {};
   double confidence = 0;  ///< 0 to 1.
-  std::vector<Evidence> evidence;
+  std::vector<Evidence> evidence = {};
 };
 
 /// One column that became several (full_name: first_name, last_name), or several one.
 struct Split {
-  std::string whole;
-  std::vector<std::string> parts;
+  std::string whole = {};
+  std::vector<std::string> parts = {};
   bool merged = false;  ///< The parts are the old ones.
   double confidence = 0;
-  std::vector<Evidence> evidence;
+  std::vector<Evidence> evidence = {};
 };
 
 enum class TypeChange : std::uint8_t {
@@ -57,22 +57,22 @@ enum class TypeChange : std::uint8_t {
 std::string_view to_string(TypeChange change);  ///< "widens", "fits", "casts".
 
 struct Retyped {
-  std::string from;  ///< The column before; differs from `to` if it was renamed, too.
-  std::string to;
-  iceberg::TypePtr from_type;
-  iceberg::TypePtr to_type;
+  std::string from = {};  ///< The column before; differs from `to` if it was renamed, too.
+  std::string to = {};
+  iceberg::TypePtr from_type = {};
+  iceberg::TypePtr to_type = {};
   TypeChange change = TypeChange::Casts;
   /// Of the new values, how many are of the old type by their looks; nothing if none is known.
-  std::optional<double> share_fits;
+  std::optional<double> share_fits = {};
 };
 
 struct SchemaDiff {
-  std::vector<std::string> added;    ///< In the new one only, and not the new name of another.
-  std::vector<std::string> removed;  ///< In the old one only.
-  std::vector<Retyped> retyped;
-  std::vector<Rename> renamed;  ///< At least kRenameSure; the surest first.
-  std::vector<Rename> unclear;  ///< Between kRenameUnclear and kRenameSure.
-  std::vector<Split> splits;
+  std::vector<std::string> added = {};    ///< In the new one only, and not the new name of another.
+  std::vector<std::string> removed = {};  ///< In the old one only.
+  std::vector<Retyped> retyped = {};
+  std::vector<Rename> renamed = {};  ///< At least kRenameSure; the surest first.
+  std::vector<Rename> unclear = {};  ///< Between kRenameUnclear and kRenameSure.
+  std::vector<Split> splits = {};
   [[nodiscard]] bool empty() const {
     return added.empty() && removed.empty() && retyped.empty() && renamed.empty();
   }
@@ -99,20 +99,21 @@ struct MigrationRule {
   enum class Kind : std::uint8_t {
     Rename,   ///< The table's `column` becomes `to`; files may say either.
     Widen,    ///< The table's `column` becomes `type`.
-    Cast,     ///< The file's values are converted to the type of the table's `column`.
+    Cast,     ///< The file's values (headed `to`, if given) take the type of the table's `column`.
     Default,  ///< A file that lacks `column` gets `value` there.
     Drop,     ///< `column` goes; files that still have it are read without it.
     Add       ///< A new `column` of `type`.
   };
   Kind kind = Kind::Add;
-  std::string column;
-  std::string to;                    ///< Rename.
-  std::string type;                  ///< Widen, Add, Cast: as SQL calls it.
-  std::optional<std::string> value;  ///< Default, as text; nothing is NULL.
+  std::string column = {};
+  std::string to = {};                    ///< Rename, Cast.
+  std::string type = {};                  ///< Widen, Add, Cast: as SQL calls it.
+  std::optional<std::string> value = {};  ///< Default, as text; nothing is NULL.
+  bool only_files = false;                ///< Rename: the table keeps its name, files may say `to`.
   double confidence = 1;
   /// Loses nothing, and is likely meant: what one applies unless one thinks otherwise.
   bool recommended = false;
-  std::string reason;
+  std::string reason = {};
 };
 std::string_view to_string(MigrationRule::Kind kind);  ///< "rename"...
 std::optional<MigrationRule::Kind> rule_kind_from(std::string_view name);

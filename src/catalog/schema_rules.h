@@ -20,12 +20,12 @@ namespace lakehouse::catalog {
 ///   Default  the field is `value` where a file has no column headed so
 ///   Drop     a column headed `header` is not read
 struct SchemaRule {
-  std::string source;  ///< Where the files are from; empty: wherever.
+  std::string source = {};  ///< Where the files are from; empty: wherever.
   MigrationRule::Kind kind = MigrationRule::Kind::Rename;
-  std::string header;         ///< As a name of the table: "order_id" for "Order ID".
+  std::string header = {};    ///< As a name of the table: "order_id" for "Order ID".
   std::int32_t field_id = 0;  ///< Stays when the table's column is renamed; 0 for Drop.
-  std::optional<std::string> value;
-  std::string principal;
+  std::optional<std::string> value = {};
+  std::string principal = {};
   std::int64_t created_at_ms = 0;
   friend bool operator==(const SchemaRule&, const SchemaRule&) = default;
 };

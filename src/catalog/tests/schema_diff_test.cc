@@ -117,7 +117,7 @@ std::vector<DiffColumn> any_columns() {
   std::vector<DiffColumn> columns;
   std::set<std::string> lower;
   for (const std::string& name : names) {
-    if (lower.insert(to_lower(name)).second && columns.size() < 12) {
+    if (lower.insert(to_lower(name)).second && columns.size() < 6) {
       const auto values =
           *rc::gen::container<std::vector<std::string>>(rc::gen::string<std::string>());
       columns.push_back(
