@@ -72,7 +72,8 @@ Result<std::optional<boost::json::value>> default_of(const NestedField& field,
     return fail(
         ErrorCode::InvalidArgument,
         fmt::format("DEFAULT: tables of format version {} keep no default values", format_version),
-        "ALTER TABLE ... SET ('format-version' = '3') upgrades the table.");
+        "Version 3 does: CREATE TABLE ... WITH ('format-version' = '3'), or ALTER TABLE ... SET "
+        "('format-version' = '3').");
   }
   const auto value = iceberg::literal_from_text(*field.type, *text);
   if (!value) {
