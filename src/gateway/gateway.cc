@@ -13,10 +13,12 @@
 #include "gateway/http/ingest_handlers.h"
 #include "gateway/http/metrics_handlers.h"
 #include "gateway/http/oauth_handlers.h"
+#include "gateway/http/profile_handlers.h"
 #include "gateway/http/query_handlers.h"
 #include "gateway/http/registry_handlers.h"
 #include "gateway/http/router.h"
 #include "gateway/http/run_on.h"
+#include "gateway/http/schema_handlers.h"
 #include "gateway/http/server.h"
 #include "gateway/http/service_handlers.h"
 #include "gateway/http/storage_handlers.h"
@@ -118,21 +120,25 @@ class Gateway::Impl {
         storage_(services.buckets, services.catalog, pools_),
         oauth_(services.authenticator, pools_),
         iceberg_(services.catalog, pools_),
-        query_(services.query, pools_),
         reported_(services.catalog, pools_),
+        query_(services.query, pools_),
         ingest_(services.ingest, services.catalog, pools_),
         datasets_(services.datasets, services.catalog, pools_),
-        registry_(services.registry, services.catalog, services.view_lineage, pools_) {
+        schemas_(services.schemas, services.catalog, pools_),
+        registry_(services.registry, services.catalog, services.view_lineage, pools_),
+        profiles_(services.profiler, services.pii, services.catalog, pools_) {
     add_engine_metrics(metrics, services.engine);
     service_.add_routes(router_);
     storage_.add_routes(router_);
     oauth_.add_routes(router_);  // Before the rest of /iceberg/: its errors are its own.
     iceberg_.add_routes(router_);
+    reported_.add_routes(router_);
     query_.add_routes(router_);
     ingest_.add_routes(router_);
-    reported_.add_routes(router_);
     datasets_.add_routes(router_);
+    schemas_.add_routes(router_);
     registry_.add_routes(router_);
+    profiles_.add_routes(router_);
     http::add_prefixed_routes(router_, services.buckets);
     service_.finish(router_);
     if (services.authenticator != nullptr) {
@@ -186,11 +192,13 @@ class Gateway::Impl {
   http::StorageHandlers storage_;
   http::OAuthHandlers oauth_;
   http::IcebergHandlers iceberg_;
+  http::MetricsHandlers reported_;
   http::QueryHandlers query_;
   http::IngestHandlers ingest_;
   http::DatasetHandlers datasets_;
-  http::MetricsHandlers reported_;
+  http::SchemaHandlers schemas_;
   http::RegistryHandlers registry_;
+  http::ProfileHandlers profiles_;
   http::Router router_;
   http::Authenticate authenticate_;
   std::unique_ptr<http::HttpServer> http_;

@@ -15,7 +15,10 @@
 #include "governance/authenticator.h"
 #include "ingest/dataset_service.h"
 #include "ingest/ingest_service.h"
+#include "ingest/schema_service.h"
 #include "metastore/metastore.h"
+#include "query/dataset_profile.h"
+#include "query/pii_scanner.h"
 #include "query/query_service.h"
 #include "query/view_lineage.h"
 #include "storage/buckets.h"
@@ -34,6 +37,9 @@ struct Services {
   query::ViewLineage& view_lineage;
   ingest::IngestService& ingest;
   ingest::DatasetService& datasets;
+  ingest::SchemaService& schemas;
+  query::PiiScanner& pii;
+  query::DatasetProfiler& profiler;
 };
 
 /// The doors: HTTP so far. Owns the event loop and the pools that blocking work runs on.

@@ -113,6 +113,10 @@ struct IngestService::Job {
   std::vector<std::string> warnings;
   std::string bad_rows_object;
   bool twin_won = false;
+
+  bool looked_for_people = false;
+  std::int64_t sampled_rows = 0;
+  std::vector<catalog::PiiFinding> findings;
 };
 
 Result<std::unique_ptr<Upload>> IngestService::stage(const std::string& bucket,
@@ -139,7 +143,10 @@ Result<IngestResult> IngestService::ingest(const RequestContext& context, const 
           .accept_misfits = false,
           .warnings = {},
           .bad_rows_object = {},
-          .twin_won = false};
+          .twin_won = false,
+          .looked_for_people = false,
+          .sampled_rows = 0,
+          .findings = {}};
   for (int tries = 1;; ++tries) {
     LH_RETURN_IF_ERROR(context.check());
     LH_RETURN_IF_ERROR(find_target(context, &job));
@@ -208,6 +215,10 @@ Result<IngestResult> IngestService::run(const RequestContext& context, Job* job)
   IngestResult result = result_of(*job, appended.table);
   result.snapshot_id = appended.snapshot_id;
   result.rows = appended.rows;
+  if (!job->findings.empty()) {
+    // The rows are there; if this fails, the next ingest or scan makes up for it.
+    static_cast<void>(pii_->propose(context, appended.table));
+  }
   return result;
 }
 
@@ -238,6 +249,12 @@ Result<query::AppendRequest> IngestService::request(const RequestContext& contex
   append.before_commit = [this, context, job](std::int64_t row_count) {
     return check_outcome(context, row_count, job);
   };
+  if (pii_ != nullptr) {
+    append.inspect = [this, context, job](const query::Written& written) {
+      look_for_people(context, written, job);
+      return Status();
+    };
+  }
   append.also = [this, job](metastore::Transaction& transaction,
                             const std::vector<LoadedTable>& after) {
     return committed(transaction, after.front(), job);
@@ -263,10 +280,10 @@ Status IngestService::plan_columns(const RequestContext& context, Job* job,
   options.may_add = job->options.may_add_columns;
   options.misfits = job->table_misfits;
   if (rules_ != nullptr) {
-    const std::string source = job->options.source.empty() ? source_of_file(job->options.file_name)
-                                                           : job->options.source;
-    LH_ASSIGN_OR_RETURN(
-        options.rules, rules_->rules_for(context, job->existing->metadata->table_uuid, source));
+    const std::string source =
+        job->options.source.empty() ? source_of_file(job->options.file_name) : job->options.source;
+    LH_ASSIGN_OR_RETURN(options.rules,
+                        rules_->rules_for(context, job->existing->metadata->table_uuid, source));
   }
   LH_ASSIGN_OR_RETURN(
       job->match, match_columns(*job->existing->metadata->current_schema(), job->columns, options));
@@ -351,6 +368,26 @@ Status IngestService::keep_bad_rows(const RequestContext& context, Job* job) {
   return {};
 }
 
+void IngestService::look_for_people(const RequestContext& context, const query::Written& written,
+                                    Job* job) {
+  job->looked_for_people = false;
+  job->findings.clear();
+  if (job->existing && !job->options.deduplicate && job->match.evolve.empty()) {
+    // A few rows of the shape that is known: now and then is enough.
+    const Result<bool> due = pii_->is_due(context, *job->existing);
+    if (due && !*due) {
+      return;
+    }
+  }
+  auto found = pii_->look(context, to_string(job->table), written, &job->sampled_rows);
+  if (!found) {
+    job->warnings.push_back("nobody looked for personal data: " + found.error().message);
+    return;
+  }
+  job->looked_for_people = true;
+  job->findings = *std::move(found);
+}
+
 Status IngestService::committed(metastore::Transaction& transaction, const LoadedTable& after,
                                 Job* job) {
   const iceberg::TableMetadata& metadata = *after.metadata;
@@ -373,6 +410,16 @@ Status IngestService::committed(metastore::Transaction& transaction, const Loade
         job->twin_won = recorded.error().code == ErrorCode::AlreadyExists;
         return recorded;
       }
+    }
+    if (job->looked_for_people) {
+      const catalog::PiiScan scan{.snapshot_id = snapshot->snapshot_id,
+                                  .at_ms = catalog_.now_ms(),
+                                  .sampled_rows = job->sampled_rows,
+                                  .table_rows = query::live_rows(metadata),
+                                  .on_demand = false};
+      LH_RETURN_IF_ERROR(catalog::PiiFindings::record(transaction, metadata.table_uuid, scan,
+                                                      job->findings,
+                                                      job->options.mode == IngestMode::Replace));
     }
   }
   return job->options.also ? job->options.also(transaction, result) : Status();
@@ -400,6 +447,7 @@ IngestResult IngestService::result_of(const Job& job, const LoadedTable& after) 
   if (!job.columns.empty()) {
     result.file_fingerprint = file_fingerprint(job.columns, after.metadata->format_version);
   }
+  result.pii = job.findings;
   result.warnings = job.warnings;
   if (job.existing) {
     std::ranges::move(rename_hints(*job.existing->metadata->current_schema(), job.match),

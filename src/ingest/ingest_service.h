@@ -15,6 +15,7 @@
 #include "ingest/bad_rows.h"
 #include "ingest/file_reader.h"
 #include "ingest/upload.h"
+#include "query/pii_scanner.h"
 #include "query/table_writer.h"
 #include "storage/buckets.h"
 
@@ -47,6 +48,8 @@ struct IngestResult {
   std::int64_t sequence_number = 0;  ///< Of the dataset, after it.
   std::string schema_fingerprint;    ///< Of the dataset, after it.
   std::string file_fingerprint;      ///< Of the file; empty if it was not looked into.
+  /// Personal data in the rows that came, as far as a sample of them tells.
+  std::vector<catalog::PiiFinding> pii;
   std::vector<std::string> warnings;
 };
 
@@ -69,8 +72,14 @@ struct IngestOptions {
 class IngestService {
  public:
   IngestService(catalog::Catalog& catalog, engine::Engine& engine, const storage::Buckets& buckets,
-                query::TableWriter& writer, catalog::SchemaRules* rules = nullptr)
-      : catalog_(catalog), engine_(engine), buckets_(buckets), writer_(writer), rules_(rules) {}
+                query::TableWriter& writer, catalog::SchemaRules* rules = nullptr,
+                query::PiiScanner* pii = nullptr)
+      : catalog_(catalog),
+        engine_(engine),
+        buckets_(buckets),
+        writer_(writer),
+        rules_(rules),
+        pii_(pii) {}
 
   /// Begins an upload, staged in `bucket` (empty: the primary one).
   Result<std::unique_ptr<Upload>> stage(const std::string& bucket, Upload::Limits limits = {});
@@ -93,6 +102,7 @@ class IngestService {
   Status plan_columns(const RequestContext& context, Job* job, query::AppendRequest* request);
   Status check_outcome(const RequestContext& context, std::int64_t rows, Job* job);
   Status keep_bad_rows(const RequestContext& context, Job* job);
+  void look_for_people(const RequestContext& context, const query::Written& written, Job* job);
   Status committed(metastore::Transaction& transaction, const catalog::LoadedTable& after,
                    Job* job);
   IngestResult result_of(const Job& job, const catalog::LoadedTable& after) const;
@@ -103,6 +113,7 @@ class IngestService {
   const storage::Buckets& buckets_;
   query::TableWriter& writer_;
   catalog::SchemaRules* rules_;  ///< Null: none are kept.
+  query::PiiScanner* pii_;       ///< Null: nobody looks for personal data.
 };
 
 }  // namespace lakehouse::ingest

@@ -35,10 +35,10 @@ std::int64_t live_rows(const iceberg::TableMetadata& metadata);
 /// person's word stand. Thread-safe; calls block. What it refers to outlives it.
 class PiiScanner {
  public:
-  PiiScanner(catalog::Catalog& catalog, metastore::Metastore& metastore, engine::Engine& engine,
-             QueryService& queries)
+  PiiScanner(catalog::Catalog& catalog, catalog::Registry& registry,
+             metastore::Metastore& metastore, engine::Engine& engine, QueryService& queries)
       : catalog_(catalog),
-        registry_(catalog, metastore),
+        registry_(registry),
         findings_(metastore),
         engine_(engine),
         queries_(queries) {}
@@ -76,7 +76,7 @@ class PiiScanner {
   Result<DatasetPii> report_of(const RequestContext& context, catalog::LoadedTable table);
 
   catalog::Catalog& catalog_;
-  catalog::Registry registry_;
+  catalog::Registry& registry_;
   catalog::PiiFindings findings_;
   engine::Engine& engine_;
   QueryService& queries_;

@@ -13,13 +13,17 @@
 #include "base/metrics.h"
 #include "catalog/catalog.h"
 #include "catalog/registry.h"
+#include "catalog/schema_rules.h"
 #include "engine/engine_pool.h"
 #include "gateway/gateway.h"
 #include "governance/authenticator.h"
 #include "iceberg/manifest.h"
 #include "ingest/dataset_service.h"
 #include "ingest/ingest_service.h"
+#include "ingest/schema_service.h"
 #include "metastore/metastore.h"
+#include "query/dataset_profile.h"
+#include "query/pii_scanner.h"
 #include "query/query_service.h"
 #include "query/staging.h"
 #include "query/table_source.h"
@@ -94,8 +98,12 @@ class Server::Parts {
     query_options.row_limit = static_cast<std::uint64_t>(config.query.row_limit);
     query_.emplace(*catalog_, *engine_, *source_, *writer_, query_options);
     view_lineage_.emplace(*catalog_, *registry_, *engine_);
-    ingest_.emplace(*catalog_, *engine_, *buckets_, *writer_);
+    schema_rules_.emplace(*metastore_);
+    pii_.emplace(*catalog_, *registry_, *metastore_, *engine_, *query_);
+    profiler_.emplace(*catalog_, *metastore_, *pii_, *query_);
+    ingest_.emplace(*catalog_, *engine_, *buckets_, *writer_, &*schema_rules_, &*pii_);
     datasets_.emplace(*catalog_, *writer_, *buckets_);
+    schemas_.emplace(*catalog_, *metastore_, *engine_, *query_, *writer_, *ingest_, *schema_rules_);
     const gateway::Services services{.buckets = *buckets_,
                                      .metastore = *metastore_,
                                      .authenticator = authenticator_.get(),
@@ -105,7 +113,10 @@ class Server::Parts {
                                      .query = *query_,
                                      .view_lineage = *view_lineage_,
                                      .ingest = *ingest_,
-                                     .datasets = *datasets_};
+                                     .datasets = *datasets_,
+                                     .schemas = *schemas_,
+                                     .pii = *pii_,
+                                     .profiler = *profiler_};
     LH_ASSIGN_OR_RETURN(
         gateway_, gateway::Gateway::start(config, services, log, metrics_, LAKEHOUSE_VERSION));
     LH_ASSIGN_OR_RETURN(const ListenAddress address, parse_listen(config.server.listen));
@@ -167,8 +178,12 @@ class Server::Parts {
   std::optional<query::TableWriter> writer_;
   std::optional<query::QueryService> query_;
   std::optional<query::ViewLineage> view_lineage_;
+  std::optional<catalog::SchemaRules> schema_rules_;
+  std::optional<query::PiiScanner> pii_;
+  std::optional<query::DatasetProfiler> profiler_;
   std::optional<ingest::IngestService> ingest_;
   std::optional<ingest::DatasetService> datasets_;
+  std::optional<ingest::SchemaService> schemas_;
   std::unique_ptr<gateway::Gateway> gateway_;
 };
 

@@ -33,7 +33,7 @@ constexpr std::size_t kFieldBytesMax = std::size_t{64} << 10U;
 
 constexpr std::string_view kIngestAnswer = R"({
   "type":"object","required":["dataset","snapshot_id","rows","bad_rows","columns","duplicate",
-    "created","warnings"],"properties":{
+    "created","schema_fingerprint","pii","warnings"],"properties":{
   "dataset":{"type":"string"},
   "snapshot_id":{"type":["integer","null"],"description":"Null if there was no row."},
   "rows":{"type":"integer"},"bad_rows":{"type":"integer"},
@@ -42,7 +42,13 @@ constexpr std::string_view kIngestAnswer = R"({
     "name":{"type":"string"},"type":{"type":"string"},
     "original":{"type":"string","description":"The file's name of it, where it differs."}}}},
   "duplicate":{"type":"boolean","description":"The same file was there already."},
+  "schema_fingerprint":{"type":"string","description":"Of the dataset's shape."},
+  "file_fingerprint":{"type":"string","description":"Of the file's: equal if it has that shape."},
   "created":{"type":"boolean"},
+  "pii":{"type":"array","description":"Personal data in the rows, as far as a sample tells.",
+    "items":{"type":"object","required":["column","kind","confidence","reason"],"properties":{
+    "column":{"type":"string"},"kind":{"type":"string"},"confidence":{"type":"number"},
+    "reason":{"type":"string"}}}},
   "warnings":{"type":"array","items":{"type":"string"}}}})";
 
 constexpr std::string_view kIngestForm = R"({
@@ -89,7 +95,19 @@ std::string body_of(const IngestResult& result) {
   }
   body["columns"] = std::move(columns);
   body["duplicate"] = result.duplicate;
+  body["schema_fingerprint"] = result.schema_fingerprint;
+  if (!result.file_fingerprint.empty()) {
+    body["file_fingerprint"] = result.file_fingerprint;
+  }
   body["created"] = result.created;
+  json::array pii;
+  for (const catalog::PiiFinding& finding : result.pii) {
+    pii.push_back(json::object{{"column", finding.column},
+                               {"kind", std::string(to_string(finding.kind))},
+                               {"confidence", finding.confidence},
+                               {"reason", finding.reason}});
+  }
+  body["pii"] = std::move(pii);
   body["warnings"] = std::move(warnings);
   return json::serialize(body);
 }
