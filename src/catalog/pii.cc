@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <map>
 #include <optional>
 #include <set>
@@ -248,7 +249,7 @@ class Judge {
     finding.column = column_.name;
     finding.field_id = column_.field_id;
     finding.kind = kind;
-    finding.confidence = std::min(verdict.confidence, kConfidenceMax);
+    finding.confidence = std::round(std::min(verdict.confidence, kConfidenceMax) * 100) / 100;
     finding.reason = verdict.reason;
     finding.inside_texts = verdict.inside_texts;
     finding.sample_size = static_cast<std::int64_t>(column_.values.size());

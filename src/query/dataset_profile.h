@@ -17,9 +17,9 @@
 
 namespace lakehouse::query {
 
-/// What the columns of a dataset hold, in numbers: rows, NULLs, distinct values (HyperLogLog),
-/// smallest and largest, quantiles, the most frequent values, a histogram. Computed from all rows
-/// of a snapshot, once, and kept.
+/// What the columns of a dataset hold, in numbers: rows, NULLs, distinct values (by
+/// HyperLogLog where they are many), smallest and largest, quantiles, the most frequent values, a
+/// histogram. Computed from all rows of a snapshot, once, and kept.
 ///
 /// Of columns with personal data single values are neither shown nor kept: of salaries and dates of
 /// birth there are quantiles, of others only counts.

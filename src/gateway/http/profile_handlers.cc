@@ -53,7 +53,7 @@ constexpr std::string_view kProfile = R"({
     "nulls"],"properties":{"name":{"type":"string"},"id":{"type":"integer"},
     "type":{"type":"string"},"count":{"type":"integer","description":"Values that are not NULL."},
     "nulls":{"type":"integer"},
-    "distinct":{"type":"integer","description":"Different values, estimated by HyperLogLog."},
+    "distinct":{"type":"integer","description":"Different values; above 10000 an estimate."},
     "personal":{"type":"string",
       "description":"The kind of personal data: its single values are not shown."},
     "min":{},"max":{},
