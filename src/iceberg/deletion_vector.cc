@@ -157,7 +157,7 @@ Result<SnapshotChange> write_deletion_vectors(const RequestContext& context,
                 "Upgrade the table's format version.");
   }
   SnapshotChange change;
-  PuffinWriter puffin({{"created-by", "lakehouse"}});
+  PuffinWriter puffin(Properties{{"created-by", "lakehouse"}});
   for (const DeletedRows& each : deleted) {
     const DataFile& data = *each.task.file;
     LH_ASSIGN_OR_RETURN(RoaringSet rows,

@@ -32,7 +32,7 @@ RoaringSet rows_of(std::initializer_list<std::uint64_t> rows) {
 }
 
 TEST(Puffin, BlobsAreReadAsTheyWereWritten) {
-  PuffinWriter writer({{"created-by", "a test"}});
+  PuffinWriter writer(Properties{{"created-by", "a test"}});
   PuffinBlob plain;
   plain.type = kThetaSketchBlob;
   plain.fields = {1, 2};
