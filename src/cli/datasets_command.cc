@@ -21,6 +21,7 @@
 #include "cli/interrupt.h"
 #include "cli/registry_command.h"
 #include "cli/report.h"
+#include "cli/schema_command.h"
 #include "cli/table.h"
 
 namespace lakehouse::cli {
@@ -150,6 +151,8 @@ int run_datasets(const DatasetsOptions& options) {
     case DatasetsOptions::Action::History: return list_history(**client, options);
     case DatasetsOptions::Action::Snapshots: return list_snapshots(**client, options);
     case DatasetsOptions::Action::Rollback: return roll_back(**client, options);
+    case DatasetsOptions::Action::Diff: return diff_schema(**client, options);
+    case DatasetsOptions::Action::Migrate: return migrate_schema(**client, options);
   }
   return kExitUsage;
 }

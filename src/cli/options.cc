@@ -163,6 +163,37 @@ void add_registry(CLI::App& command, CLI::App& list, Targets& targets) {
   rollback->add_option("snapshot", datasets.snapshot_id, "One of its snapshots")->required();
 }
 
+void add_schema(CLI::App& command, Targets& targets) {
+  DatasetsOptions& datasets = targets.datasets;
+  CLI::App* diff = command.add_subcommand("diff", "What differs between a dataset and a file");
+  diff->add_option("--snapshot", datasets.snapshot_id, "Compare with how the dataset was then")
+      ->type_name("ID");
+  diff->add_flag("--prompt", datasets.prompt, "Print a question for a language model, too");
+  diff->callback([&] { datasets.action = DatasetsOptions::Action::Diff; });
+  CLI::App* migrate =
+      command.add_subcommand("migrate", "Change a dataset so that a file fits, and remember how");
+  migrate
+      ->add_option("--min-confidence", datasets.confidence_min,
+                   "Apply recommended rules at least so sure (0.8)")
+      ->type_name("SHARE");
+  migrate->add_flag("--drop", datasets.drops, "Drop columns that the file lacks");
+  migrate->add_flag("--dry-run", datasets.dry_run, "Change nothing");
+  migrate->add_flag("-y,--yes", datasets.yes, "Do not ask");
+  migrate->callback([&] { datasets.action = DatasetsOptions::Action::Migrate; });
+  for (CLI::App* action : {diff, migrate}) {
+    action->add_option("name", datasets.name, "NAMESPACE.TABLE or TABLE")->required();
+    action->add_option("file", datasets.file, "CSV, JSON, NDJSON or Parquet")
+        ->required(action == migrate)
+        ->type_name("FILE");
+    action
+        ->add_option("--source", datasets.source,
+                     "Where such files are from; else as the file's name says")
+        ->type_name("NAME");
+    add_server_option(*action, targets);
+    action->add_flag("--json", datasets.json, "Print the server's answers as JSON");
+  }
+}
+
 void add_datasets(CLI::App& app, Targets& targets) {
   DatasetsOptions& datasets = targets.datasets;
   CLI::App* command = app.add_subcommand("datasets", "List, show and drop datasets");
@@ -184,6 +215,7 @@ void add_datasets(CLI::App& app, Targets& targets) {
     action->add_flag("--json", datasets.json, "Print the server's answers as JSON");
   }
   add_registry(*command, *list, targets);
+  add_schema(*command, targets);
 }
 
 void add_config(CLI::App& app, Targets& targets) {

@@ -69,6 +69,8 @@ struct DatasetsOptions {
     History,
     Snapshots,
     Rollback,
+    Diff,
+    Migrate,
   };
   Action action = Action::List;
   ServerAddress server;
@@ -88,6 +90,13 @@ struct DatasetsOptions {
   std::string category;
   std::string note;
   std::int64_t snapshot_id = 0;
+  // Of diff and migrate.
+  std::string file;
+  std::string source;
+  double confidence_min = 0.8;
+  bool drops = false;
+  bool dry_run = false;
+  bool prompt = false;
 };
 
 struct ConfigOptions {
