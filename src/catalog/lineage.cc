@@ -85,7 +85,7 @@ Status insert_run(Transaction& transaction, const LineageRun& run, const std::st
 }
 
 /// A job as a property tells of it; nothing if it is malformed.
-std::optional<LineageRun> run_of_property(const LoadedTable& table, const std::string& value) {
+std::optional<LineageRun> run_of_property(const std::string& value) {
   const auto parsed = parse_json(value, "a lineage property");
   const json::object* object = parsed ? parsed->if_object() : nullptr;
   const json::value* job = object != nullptr ? object->if_contains("job") : nullptr;
@@ -95,8 +95,6 @@ std::optional<LineageRun> run_of_property(const LoadedTable& table, const std::s
     return std::nullopt;
   }
   LineageRun run;
-  run.output_id = table.metadata->table_uuid;
-  run.output_name = to_string(table.identifier);
   run.job = job->get_string();
   run.inputs = detail::inputs_from_json(*inputs);
   run.at_ms = at != nullptr && at->is_int64() ? at->get_int64() : 0;
@@ -205,12 +203,15 @@ std::vector<iceberg::TableUpdate> lineage_updates(const iceberg::TableMetadata* 
   return updates;
 }
 
-Status restore_lineage(Transaction& transaction, const LoadedTable& table) {
-  for (const auto& [name, value] : table.metadata->properties) {
-    const auto run = is_lineage_property(name) ? run_of_property(table, value) : std::nullopt;
+Status restore_lineage(Transaction& transaction, const TableIdentifier& table,
+                       const std::string& uuid, const Properties& properties) {
+  for (const auto& [name, value] : properties) {
+    auto run = is_lineage_property(name) ? run_of_property(value) : std::nullopt;
     if (!run) {
       continue;
     }
+    run->output_id = uuid;
+    run->output_name = to_string(table);
     const std::string key = detail::job_key(*run);
     LH_ASSIGN_OR_RETURN(const auto known,
                         transaction.query("SELECT 1 FROM lineage_jobs WHERE output_id = $1 "
@@ -219,6 +220,14 @@ Status restore_lineage(Transaction& transaction, const LoadedTable& table) {
     if (known.empty()) {
       LH_RETURN_IF_ERROR(insert_job(transaction, *run, key, 0));
     }
+  }
+  return {};
+}
+
+Status forget_runs(Transaction& transaction, std::string_view table_uuid) {
+  for (const std::string_view sql : {"DELETE FROM lineage_runs WHERE output_id = $1",
+                                     "DELETE FROM registry_history WHERE table_uuid = $1"}) {
+    LH_RETURN_IF_ERROR(transaction.execute(sql, {std::string(table_uuid)}));
   }
   return {};
 }

@@ -57,9 +57,14 @@ Status record_lineage(metastore::Transaction& transaction, const LineageRun& run
 std::vector<iceberg::TableUpdate> lineage_updates(const iceberg::TableMetadata* base,
                                                   const LineageRun& run);
 
-/// Puts the jobs that the table's properties name into the metastore, where they are missing: for
+/// Puts the jobs that a table's properties name into the metastore, where they are missing: for
 /// a table that was registered, or found in a bucket.
-Status restore_lineage(metastore::Transaction& transaction, const LoadedTable& table);
+Status restore_lineage(metastore::Transaction& transaction, const TableIdentifier& table,
+                       const std::string& uuid, const Properties& properties);
+
+/// Forgets a table's runs and the history of its entry: it was purged. Its jobs stay, since what
+/// was made of it still comes from there.
+Status forget_runs(metastore::Transaction& transaction, std::string_view table_uuid);
 
 struct LineageNode {
   std::string id;  ///< "dataset:<uuid>", "source:<name>", "job:<key>": unique in a graph.

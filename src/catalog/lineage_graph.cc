@@ -200,14 +200,17 @@ class Walk {
 
 Result<LineageGraph> Registry::lineage(const RequestContext& context, const TableIdentifier& table,
                                        const LineageOptions& options) {
-  LH_ASSIGN_OR_RETURN(const LoadedTable loaded, catalog_.load_table(context, table));
+  Place root{.kind = LineageNodeKind::Dataset, .id = {}, .name = to_string(table), .depth = 0};
+  if (const auto view = catalog_.load_view(context, table)) {
+    root.kind = LineageNodeKind::View;
+    root.id = view->metadata->view_uuid;
+  } else {
+    LH_ASSIGN_OR_RETURN(const LoadedTable loaded, catalog_.load_table(context, table));
+    root.id = loaded.metadata->table_uuid;
+  }
   LineageGraph graph;
   LH_RETURN_IF_ERROR(metastore_.read(context, [&](Transaction& transaction) -> Status {
-    LH_ASSIGN_OR_RETURN(graph, Walk(context, transaction, options)
-                                   .run({.kind = LineageNodeKind::Dataset,
-                                         .id = loaded.metadata->table_uuid,
-                                         .name = to_string(table),
-                                         .depth = 0}));
+    LH_ASSIGN_OR_RETURN(graph, Walk(context, transaction, options).run(root));
     return {};
   }));
   return graph;

@@ -64,6 +64,14 @@ struct RegistryEntry {
 /// Pure and cheap: reads the properties. What is malformed there is left out.
 RegistryEntry registry_entry(const iceberg::TableMetadata& metadata);
 
+/// What a table holds now, as far as its current snapshot's summary tells.
+struct DatasetSize {
+  std::int64_t rows = 0;  ///< Deleted ones left out.
+  std::int64_t files = 0;
+  std::int64_t bytes = 0;
+};
+DatasetSize dataset_size(const iceberg::TableMetadata& metadata);
+
 struct Freshness {
   std::optional<std::int64_t> last_write_ms;  ///< Rewrites of the same rows do not count.
   std::optional<std::int64_t> sla_s;
@@ -133,7 +141,7 @@ class Registry {
   Result<Page<RegistryChange>> history(const RequestContext& context, const TableIdentifier& table,
                                        const PageRequest& page);
 
-  /// The graph around a dataset.
+  /// The graph around a dataset or a view.
   Result<LineageGraph> lineage(const RequestContext& context, const TableIdentifier& table,
                                const LineageOptions& options);
   /// Records a run by itself, unless the output's last one has the same detail: for what is not

@@ -32,6 +32,8 @@ constexpr std::size_t kNoteBytesMax = 4'096;
 constexpr std::size_t kNameBytesMax = 255;
 constexpr std::size_t kTagsMax = 100;
 constexpr std::int64_t kSlaSecondsMax = std::int64_t{10} * 366 * 86'400;
+/// Of all that columns' properties say: each metadata file carries it.
+constexpr std::size_t kColumnsBytesMax = std::size_t{1} << 20U;
 constexpr int kRewritesSkippedMax = 1000;
 
 constexpr std::array<std::string_view, 4> kLevels = {"public", "internal", "confidential",
@@ -185,6 +187,22 @@ RegistryEntry registry_entry(const TableMetadata& metadata) {
     entry.columns.push_back(std::move(column));
   }
   return entry;
+}
+
+DatasetSize dataset_size(const TableMetadata& metadata) {
+  const iceberg::Snapshot* snapshot = metadata.current_snapshot();
+  if (snapshot == nullptr) {
+    return {};
+  }
+  const auto total = [&](std::string_view name) {
+    const auto found = snapshot->summary.find(name);
+    const auto number = found == snapshot->summary.end() ? std::nullopt : number_in(found->second);
+    return std::clamp<std::int64_t>(number.value_or(0), 0, INT64_MAX / 2);
+  };
+  return {
+      .rows = std::max<std::int64_t>(0, total("total-records") - total("total-position-deletes")),
+      .files = total("total-data-files"),
+      .bytes = total("total-files-size")};
 }
 
 Freshness freshness(const TableMetadata& metadata, const RegistryEntry& entry,
@@ -364,6 +382,26 @@ Status check_tags(const std::vector<std::string>& tags) {
   return {};
 }
 
+Status check_size(const TableMetadata& metadata, const RegistryEdit& edit) {
+  std::size_t bytes = 0;
+  for (auto at = metadata.properties.lower_bound(kColumn);
+       at != metadata.properties.end() && at->first.starts_with(kColumn); ++at) {
+    const bool stays = !edit.set.contains(at->first) &&
+                       std::ranges::find(edit.removed, at->first) == edit.removed.end();
+    bytes += stays ? at->second.size() : 0;
+  }
+  for (const auto& [name, value] : edit.set) {
+    bytes += name.starts_with(kColumn) ? value.size() : 0;
+  }
+  if (bytes <= kColumnsBytesMax) {
+    return {};
+  }
+  return fail(ErrorCode::InvalidArgument,
+              fmt::format("what is known about the columns would take more than {} bytes",
+                          kColumnsBytesMax),
+              "Write shorter notes.");
+}
+
 }  // namespace
 
 std::vector<iceberg::TableUpdate> RegistryEdit::updates() const {
@@ -427,7 +465,9 @@ Result<RegistryEdit> plan_patch(const TableMetadata& metadata, const RegistryPat
     editor.put(kFreshnessSla, sla ? std::optional(std::to_string(*sla)) : std::nullopt);
   }
   LH_RETURN_IF_ERROR(patch_columns(metadata, entry, patch, editor));
-  return std::move(editor).finish();
+  RegistryEdit edit = std::move(editor).finish();
+  LH_RETURN_IF_ERROR(check_size(metadata, edit));
+  return edit;
 }
 
 RegistryEdit plan_proposals(const TableMetadata& metadata,

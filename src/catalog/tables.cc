@@ -122,6 +122,7 @@ Status Catalog::drop_table(const RequestContext& context, const TableIdentifier&
                     "Drop it without purge.");
       }
       LH_RETURN_IF_ERROR(forget_ingested_files(transaction, text(rows[0][0])));
+      LH_RETURN_IF_ERROR(forget_runs(transaction, text(rows[0][0])));
       LH_RETURN_IF_ERROR(forget_what_was_seen(transaction, text(rows[0][0])));
       LH_RETURN_IF_ERROR(
           transaction.execute("INSERT INTO purges (location, requested_at_ms) VALUES ($1, $2) "
@@ -237,7 +238,8 @@ Result<LoadedTable> Catalog::register_table(const RequestContext& context,
         {path, table.name, content->metadata->table_uuid, metadata_location, location, now}));
     // A drop with purge of the same folder may be unfinished: it must not go on now.
     LH_RETURN_IF_ERROR(transaction.execute("DELETE FROM purges WHERE location = $1", {location}));
-    LH_RETURN_IF_ERROR(restore_lineage(transaction, after));
+    LH_RETURN_IF_ERROR(restore_lineage(transaction, table, content->metadata->table_uuid,
+                                       content->metadata->properties));
     return options.also ? options.also(transaction, {after}) : Status();
   }));
   return after;

@@ -16,15 +16,6 @@ namespace {
 namespace json = boost::json;
 using catalog::TableIdentifier;
 
-std::int64_t total(const iceberg::Snapshot& snapshot, std::string_view name) {
-  std::int64_t value = 0;
-  if (const auto found = snapshot.summary.find(name); found != snapshot.summary.end()) {
-    const std::string& text = found->second;
-    std::from_chars(text.data(), text.data() + text.size(), value);
-  }
-  return value;
-}
-
 /// A page's token is the last dataset before it.
 std::string token_of(const TableIdentifier& table) {
   json::array levels;
@@ -89,11 +80,11 @@ Dataset DatasetService::describe(catalog::LoadedTable table) const {
   summary.updated_at_ms = metadata.last_updated_ms;
   if (const iceberg::Snapshot* snapshot = metadata.current_snapshot()) {
     summary.snapshot_id = snapshot->snapshot_id;
-    summary.rows = std::max<std::int64_t>(
-        0, total(*snapshot, "total-records") - total(*snapshot, "total-position-deletes"));
-    summary.files = total(*snapshot, "total-data-files");
-    summary.size_bytes = total(*snapshot, "total-files-size");
   }
+  const catalog::DatasetSize size = catalog::dataset_size(metadata);
+  summary.rows = size.rows;
+  summary.files = size.files;
+  summary.size_bytes = size.bytes;
   summary.entry = catalog::registry_entry(metadata);
   summary.freshness = catalog::freshness(metadata, summary.entry, catalog_.now_ms());
   dataset.table = std::move(table);

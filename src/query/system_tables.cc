@@ -241,17 +241,21 @@ Result<tree::object> information_datasets(const RequestContext& context, Catalog
   std::vector<tree::array> rows;
   for (const catalog::LoadedTable& table : all) {
     const catalog::RegistryEntry entry = catalog::registry_entry(*table.metadata);
+    const catalog::DatasetSize size = catalog::dataset_size(*table.metadata);
     const catalog::Freshness fresh = freshness(*table.metadata, entry, catalog.now_ms());
-    rows.push_back({tree::string("lake"),
-                    tree::string(catalog::to_string(table.identifier.name_space)),
-                    tree::string(table.identifier.name), or_null(entry.description),
-                    or_null(entry.owner), or_null(name_of(entry.sensitivity())),
-                    text_list(entry.tags), time_or_null(fresh.last_write_ms),
-                    tree::boolean(fresh.is_stale), time_or_null(fresh.stale_since_ms)});
+    rows.push_back(
+        {tree::string("lake"), tree::string(catalog::to_string(table.identifier.name_space)),
+         tree::string(table.identifier.name), or_null(entry.description), or_null(entry.owner),
+         or_null(name_of(entry.sensitivity())), text_list(entry.tags), tree::integer(size.rows),
+         tree::integer(size.files), tree::integer(size.bytes), time_or_null(fresh.last_write_ms),
+         tree::boolean(fresh.is_stale), time_or_null(fresh.stale_since_ms)});
   }
   std::vector<ColumnType> columns =
       texts({"table_catalog", "table_schema", "table_name", "description", "owner", "sensitivity"});
   columns.push_back({"tags", TypeKind::String, true});
+  for (const char* name : {"row_count", "file_count", "size_bytes"}) {
+    columns.push_back({name, TypeKind::Long, false});
+  }
   columns.push_back({"last_write_at", TypeKind::Timestamptz, false});
   columns.push_back({"is_stale", TypeKind::Boolean, false});
   columns.push_back({"stale_since", TypeKind::Timestamptz, false});

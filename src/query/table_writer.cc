@@ -505,6 +505,15 @@ Result<LoadedTable> TableWriter::replace_by_empty(const RequestContext& context,
                         iceberg::apply_updates(*base.metadata, updates, catalog_.now_ms()));
     iceberg::SnapshotProducer producer(buckets_, manifests_,
                                        iceberg::SnapshotProducer::replace_all({}));
+    catalog::LineageRun emptied;
+    emptied.output_id = base.metadata->table_uuid;
+    emptied.output_name = to_string(table);
+    emptied.job = "create_table";
+    emptied.at_ms = catalog_.now_ms();
+    emptied.principal = context.principal;
+    emptied.replaces = true;
+    std::ranges::move(catalog::lineage_updates(base.metadata.get(), emptied),
+                      std::back_inserter(updates));
     std::vector<TableRequirement> requirements = shape_requirements(*base.metadata);
     std::optional<iceberg::ProducedSnapshot> produced;
     if (base.metadata->current_snapshot() != nullptr) {
@@ -514,7 +523,7 @@ Result<LoadedTable> TableWriter::replace_by_empty(const RequestContext& context,
     }
     Result<LoadedTable> after =
         catalog_.commit_table(context, table, std::move(requirements), std::move(updates),
-                              {.also = forgetting_files(also)});
+                              {.also = forgetting_files(recording(std::move(emptied), also))});
     if (after) {
       return after;
     }

@@ -131,6 +131,9 @@ def test_lineage_from_the_source_system_to_what_is_derived(server):
     server.ingest(MORE, "line.orders", name="new.csv", mode="replace", source="erp")
     graph = server.call("GET", meta("line.orders", "lineage?direction=up"))
     assert kinds(graph) == [("dataset", "line.orders"), ("job", "ingest"), ("source", "erp")]
+    server.sql("CREATE OR REPLACE TABLE line.empty (id BIGINT)")
+    graph = server.call("GET", meta("line.empty", "lineage"))
+    assert kinds(graph) == [("dataset", "line.empty"), ("job", "create_table")]
     server.sql("DROP TABLE line.orders")
     graph = server.call("GET", meta("line.totals", "lineage"))
     assert any(node.get("gone") and node["name"] == "line.orders" for node in graph["nodes"])
@@ -151,6 +154,9 @@ def test_views_are_in_the_lineage(server):
     assert ("view", "seen.ids") in kinds(graph)
     again = server.call("GET", meta("seen.orders", "lineage?direction=down"))
     assert again == graph
+    up = server.call("GET", meta("seen.ids", "lineage?direction=up"))
+    assert ("dataset", "seen.orders") in kinds(up)
+    assert up["root"].startswith("view:")
 
 
 def test_rollback_takes_rows_back_and_lets_files_come_again(server):
@@ -183,9 +189,9 @@ def test_the_registry_by_sql(server):
     server.call("PATCH", meta("asked.orders"), json={
         "owner": "ann", "tags": ["x", "y"], "columns": {"email": {
             "sensitivity": "confidential", "category": "email", "note": "of the buyer"}}})
-    assert server.rows("SELECT owner, sensitivity, tags, is_stale, last_write_at IS NOT NULL "
+    assert server.rows("SELECT owner, sensitivity, tags, row_count, is_stale, last_write_at IS NOT NULL "
                        "FROM information_schema.datasets WHERE table_schema = 'asked'") == [
-        ["ann", "confidential", ["x", "y"], False, True]]
+        ["ann", "confidential", ["x", "y"], 2, False, True]]
     assert server.rows("SELECT column_name, category, decided_by, note "
                        "FROM information_schema.column_notes WHERE table_schema = 'asked' "
                        "AND column_name = 'email'") == [

@@ -441,7 +441,9 @@ TEST_F(RegistryTest, LineageSurvivesTheMetastoreInTheProperties) {
   for (int i = 0; i < 2; ++i) {
     EXPECT_THAT(metastore_->write(context_,
                                   [&](metastore::Transaction& transaction) {
-                                    return restore_lineage(transaction, after);
+                                    return restore_lineage(transaction, table_,
+                                                           after.metadata->table_uuid,
+                                                           after.metadata->properties);
                                   }),
                 IsOk());
   }
@@ -465,6 +467,26 @@ TEST_F(RegistryTest, OnlyTheLastRunsAreKept) {
   const auto runs = registry_->runs(context_, table_, {}).value();
   EXPECT_EQ(runs.items.size(), 1000);
   EXPECT_EQ(runs.items.front().at_ms, 1004);
+}
+
+TEST_F(RegistryTest, APurgeForgetsRunsAndHistoryButNotWhatWasMadeOfTheTable) {
+  const TableIdentifier totals = id("totals");
+  make(totals);
+  record(run(table_, "ingest", {source("crm")}));
+  record(run(totals, "create_table_as", {dataset(table_)}));
+  EXPECT_THAT(catalog_->drop_table(context_, table_, true), IsOk());
+  EXPECT_THAT(names(registry_->lineage(context_, totals, {}).value()),
+              ElementsAre("dataset main.orders", "dataset main.totals", "job create_table_as",
+                          "job ingest", "source crm"));
+  EXPECT_THAT(metastore_->read(context_,
+                               [](metastore::Transaction& transaction) -> Status {
+                                 LH_ASSIGN_OR_RETURN(
+                                     const auto rows,
+                                     transaction.query("SELECT DISTINCT job FROM lineage_runs"));
+                                 EXPECT_EQ(rows.size(), 1);
+                                 return {};
+                               }),
+              IsOk());
 }
 
 TEST_F(RegistryTest, AnEntrySurvivesDropAndRegister) {

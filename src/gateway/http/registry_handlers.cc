@@ -232,7 +232,7 @@ net::awaitable<Result<Response>> RegistryHandlers::show_lineage(Request request)
   LH_ASSIGN_OR_CO_RETURN(const catalog::LineageOptions options, lineage_options(request));
   auto work = [this, context = request.context, name = request.path_param("name"),
                options]() -> Result<Response> {
-    LH_ASSIGN_OR_RETURN(const TableIdentifier table, catalog_.resolve_dataset(context, name));
+    LH_ASSIGN_OR_RETURN(const TableIdentifier table, dataset_or_view(context, name));
     // Without an engine to read their SQL, views are as they were known before.
     if (const Status views = views_.refresh(context);
         !views && views.error().code != ErrorCode::Unavailable) {
@@ -243,6 +243,18 @@ net::awaitable<Result<Response>> RegistryHandlers::show_lineage(Request request)
     return json_response(200, graph_to_json(graph));
   };
   co_return co_await run_on(pools_.engine, std::move(work));
+}
+
+Result<TableIdentifier> RegistryHandlers::dataset_or_view(const RequestContext& context,
+                                                          const std::string& name) {
+  auto dataset = catalog_.resolve_dataset(context, name);
+  if (!dataset && dataset.error().code == ErrorCode::NotFound) {
+    const auto view = catalog::Catalog::parse_dataset(name);
+    if (view && catalog_.view_exists(context, *view).value_or(false)) {
+      return view;
+    }
+  }
+  return dataset;
 }
 
 net::awaitable<Result<Response>> RegistryHandlers::list_runs(Request request) {

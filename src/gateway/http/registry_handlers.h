@@ -31,6 +31,8 @@ class RegistryHandlers {
   net::awaitable<Result<Response>> rollback(Request request);
   Result<Response> rollback_now(const RequestContext& context, const std::string& name,
                                 std::int64_t snapshot_id, const std::string& key);
+  Result<catalog::TableIdentifier> dataset_or_view(const RequestContext& context,
+                                                   const std::string& name);
   void add_lineage_routes(Router& router);
   void add_rollback_route(Router& router);
 
