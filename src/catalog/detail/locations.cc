@@ -39,19 +39,21 @@ std::string segment_of(std::string_view name) {
 
 }  // namespace
 
-std::string table_key(const TableIdentifier& table, std::string_view uuid) {
+std::string namespace_key(const Namespace& name_space) {
   std::string folder;
-  for (const std::string& level : table.name_space) {
-    folder += segment_of(level) + '/';
+  for (const std::string& level : name_space) {
+    folder += (folder.empty() ? "" : "/") + segment_of(level);
   }
-  if (folder.size() > kNamespaceBytesMax) {
-    folder = fmt::format("%5Fdeep-{}/", hash_of(folder, 32));
-  }
+  return folder.size() > kNamespaceBytesMax ? fmt::format("%5Fdeep-{}", hash_of(folder, 32))
+                                            : folder;
+}
+
+std::string table_key(const TableIdentifier& table, std::string_view uuid) {
   // The end of a UUID: its beginning is a time, and the same for tables made within a minute.
   std::string digits(uuid);
   std::erase(digits, '-');
   const std::size_t count = std::min(kUuidDigits, digits.size());
-  return fmt::format("{}{}-{}", folder, segment_of(table.name),
+  return fmt::format("{}/{}-{}", namespace_key(table.name_space), segment_of(table.name),
                      encode_path_segment(digits.substr(digits.size() - count)));
 }
 

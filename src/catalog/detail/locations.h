@@ -7,6 +7,9 @@
 
 namespace lakehouse::catalog::detail {
 
+/// The key of the folder that holds a namespace's tables, unless they were renamed or registered.
+[[nodiscard]] std::string namespace_key(const Namespace& name_space);
+
 /// The key of a new table's folder in its bucket: the names percent-encoded, shortened where a file
 /// system would not take them, and the end of the UUID, which makes it unlike any other table's.
 [[nodiscard]] std::string table_key(const TableIdentifier& table, std::string_view uuid);
