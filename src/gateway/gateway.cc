@@ -9,8 +9,10 @@
 #include "gateway/http/authentication.h"
 #include "gateway/http/dataset_handlers.h"
 #include "gateway/http/iceberg_handlers.h"
+#include "gateway/http/iceberg_planning.h"
 #include "gateway/http/iceberg_warehouses.h"
 #include "gateway/http/ingest_handlers.h"
+#include "gateway/http/maintenance_handlers.h"
 #include "gateway/http/metrics_handlers.h"
 #include "gateway/http/oauth_handlers.h"
 #include "gateway/http/profile_handlers.h"
@@ -120,11 +122,13 @@ class Gateway::Impl {
         storage_(services.buckets, services.catalog, pools_),
         oauth_(services.authenticator, pools_),
         iceberg_(services.catalog, pools_),
+        planning_(services.catalog, services.buckets, services.manifests, pools_),
         reported_(services.catalog, pools_),
         query_(services.query, pools_),
         ingest_(services.ingest, services.catalog, pools_),
         datasets_(services.datasets, services.catalog, pools_),
         schemas_(services.schemas, services.catalog, pools_),
+        maintenance_(services.catalog, services.metastore, pools_),
         registry_(services.registry, services.catalog, services.view_lineage, pools_),
         profiles_(services.profiler, services.pii, services.catalog, pools_) {
     add_engine_metrics(metrics, services.engine);
@@ -132,11 +136,13 @@ class Gateway::Impl {
     storage_.add_routes(router_);
     oauth_.add_routes(router_);  // Before the rest of /iceberg/: its errors are its own.
     iceberg_.add_routes(router_);
+    planning_.add_routes(router_);
     reported_.add_routes(router_);
     query_.add_routes(router_);
     ingest_.add_routes(router_);
     datasets_.add_routes(router_);
     schemas_.add_routes(router_);
+    maintenance_.add_routes(router_);
     registry_.add_routes(router_);
     profiles_.add_routes(router_);
     http::add_prefixed_routes(router_, services.buckets);
@@ -192,11 +198,13 @@ class Gateway::Impl {
   http::StorageHandlers storage_;
   http::OAuthHandlers oauth_;
   http::IcebergHandlers iceberg_;
+  http::PlanningHandlers planning_;
   http::MetricsHandlers reported_;
   http::QueryHandlers query_;
   http::IngestHandlers ingest_;
   http::DatasetHandlers datasets_;
   http::SchemaHandlers schemas_;
+  http::MaintenanceHandlers maintenance_;
   http::RegistryHandlers registry_;
   http::ProfileHandlers profiles_;
   http::Router router_;

@@ -13,6 +13,7 @@
 #include "catalog/registry.h"
 #include "engine/engine_pool.h"
 #include "governance/authenticator.h"
+#include "iceberg/manifest.h"
 #include "ingest/dataset_service.h"
 #include "ingest/ingest_service.h"
 #include "ingest/schema_service.h"
@@ -30,6 +31,7 @@ struct Services {
   storage::Buckets& buckets;
   metastore::Metastore& metastore;
   governance::Authenticator* authenticator;  ///< Null: nobody is asked who they are.
+  iceberg::ManifestCache& manifests;
   catalog::Catalog& catalog;
   catalog::Registry& registry;
   engine::EnginePool& engine;

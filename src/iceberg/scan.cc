@@ -286,7 +286,7 @@ class Planner {
 
   [[nodiscard]] bool is_full() const {
     return plan_.tasks.size() >= request_.tasks_max || looked_at_ >= request_.entries_max ||
-           sure_rows_ >= request_.rows_enough;
+           attachments_ >= request_.deletes_max || sure_rows_ >= request_.rows_enough;
   }
 
   [[nodiscard]] bool is_wanted(const ManifestFile& manifest, const ManifestEntry& entry) const {
@@ -341,6 +341,7 @@ class Planner {
                   .residual = {}};
     if (!deletes_.empty()) {
       task.deletes = deletes_.find(entry);
+      attachments_ += task.deletes.size();
       for (const AttachedDelete& each : task.deletes) {
         attached_.insert(each.file.get());
       }
@@ -403,6 +404,7 @@ class Planner {
   std::unordered_set<const DataFile*> attached_;
   ScanPosition position_;
   std::size_t looked_at_ = 0;
+  std::size_t attachments_ = 0;
   std::int64_t sure_rows_ = 0;
   ScanPlan plan_;
 };

@@ -72,6 +72,7 @@ struct ScanRequest {
   ScanRange range = {};
   std::size_t tasks_max = std::numeric_limits<std::size_t>::max();
   std::size_t entries_max = std::numeric_limits<std::size_t>::max();  ///< That are looked at.
+  std::size_t deletes_max = std::numeric_limits<std::size_t>::max();  ///< Attached to the tasks.
   std::size_t parts_max = 1000;                                       ///< Of the rest.
   /// Enough is found, and there is no rest, when this many rows surely match.
   std::int64_t rows_enough = std::numeric_limits<std::int64_t>::max();

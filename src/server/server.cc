@@ -2,6 +2,7 @@
 
 #include <csignal>
 #include <cstdio>
+#include <filesystem>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -30,33 +31,11 @@
 #include "query/table_writer.h"
 #include "query/view_lineage.h"
 #include "server/data_folder.h"
+#include "server/parts.h"
 #include "storage/buckets.h"
 
 namespace lakehouse::server {
 namespace {
-
-Result<std::unique_ptr<storage::Buckets>> open_buckets(const Config& config,
-                                                       const DataFolder& data) {
-  std::vector<storage::BucketConfig> buckets;
-  for (const BucketSettings& bucket : config.storage.buckets) {
-    buckets.push_back(
-        {.name = bucket.name, .type = bucket.type, .location = data.resolve(bucket.location)});
-  }
-  return storage::Buckets::open(buckets);
-}
-
-bool is_shared(const Config& config) {
-  return metastore::is_shared(config.metastore.url);
-}
-
-std::string metastore_location(const Config& config, const DataFolder& data) {
-  constexpr std::string_view kScheme = "sqlite:";
-  const std::string& url = config.metastore.url;
-  if (is_shared(config)) {
-    return url;
-  }
-  return data.resolve(url.starts_with(kScheme) ? url.substr(kScheme.size()) : "metastore.db");
-}
 
 Result<std::unique_ptr<engine::EnginePool>> start_engine(const Config& config,
                                                          const DataFolder& data, Log& log) {
@@ -86,8 +65,9 @@ class Server::Parts {
     LH_ASSIGN_OR_RETURN(engine_, start_engine(config, data_, log));
     LH_ASSIGN_OR_RETURN(buckets_, open_buckets(config, data_));
     // What other servers write there now is at most as old as a request may be.
-    query::remove_stale_staging(*buckets_, std::chrono::hours(is_shared(config) ? 24 : 0));
-    LH_ASSIGN_OR_RETURN(metastore_, metastore::open(metastore_location(config, data_)));
+    query::remove_stale_staging(
+        *buckets_, std::chrono::hours(metastore::is_shared(config.metastore.url) ? 24 : 0));
+    LH_ASSIGN_OR_RETURN(metastore_, open_metastore(config, data_));
     LH_RETURN_IF_ERROR(make_authenticator(config, log));
     LH_ASSIGN_OR_RETURN(catalog_, catalog::Catalog::open(*buckets_, *metastore_, {}));
     registry_.emplace(*catalog_, *metastore_);
@@ -103,10 +83,11 @@ class Server::Parts {
     profiler_.emplace(*catalog_, *metastore_, *pii_, *query_);
     ingest_.emplace(*catalog_, *engine_, *buckets_, *writer_, &*schema_rules_, &*pii_);
     datasets_.emplace(*catalog_, *writer_, *buckets_);
-    schemas_.emplace(*catalog_, *metastore_, *engine_, *query_, *writer_, *ingest_, *schema_rules_);
+    schemas_.emplace(*catalog_, *engine_, *query_, *writer_, *ingest_, *schema_rules_);
     const gateway::Services services{.buckets = *buckets_,
                                      .metastore = *metastore_,
                                      .authenticator = authenticator_.get(),
+                                     .manifests = manifests_,
                                      .catalog = *catalog_,
                                      .registry = *registry_,
                                      .engine = *engine_,
@@ -155,6 +136,12 @@ class Server::Parts {
           std::move(opened).error().with_context("read the keys of 'auth.keys'"));
     }
     authenticator_ = *std::move(opened);
+    std::error_code ignored;
+    const auto mode = std::filesystem::status(config.secrets.file, ignored).permissions();
+    if ((mode & std::filesystem::perms::others_read) != std::filesystem::perms::none) {
+      log.write(LogLevel::Warn, "server",
+                "everybody on this machine can read the file of 'secrets.file'; chmod o-r it");
+    }
     if (config.server.tls_cert.empty() && !config.server.listen.starts_with("127.")) {
       log.write(LogLevel::Warn, "server",
                 "keys are asked for over plain HTTP: whoever sees the traffic sees them; "
@@ -191,10 +178,7 @@ Server::Server(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 Server::~Server() = default;
 
 Result<std::unique_ptr<Server>> Server::start(const Config& config, Log& log) {
-  LH_ASSIGN_OR_RETURN(
-      DataFolder data,
-      DataFolder::open(config.server.data,
-                       is_shared(config) ? DataFolder::Use::Shared : DataFolder::Use::Alone));
+  LH_ASSIGN_OR_RETURN(DataFolder data, open_data_folder(config));
   auto parts = std::make_unique<Parts>(std::move(data));
   LH_RETURN_IF_ERROR(parts->make(config, log));
   return std::unique_ptr<Server>(new Server(std::move(parts)));

@@ -34,6 +34,12 @@ std::string_view type_of(const Error& error, int status) {
       if (error.message.contains("Warehouse does not exist")) {
         return "NoSuchWarehouseException";
       }
+      if (error.message.starts_with("Plan id does not exist")) {
+        return "NoSuchPlanIdException";
+      }
+      if (error.message.starts_with("Plan task does not exist")) {
+        return "NoSuchPlanTaskException";
+      }
       if (error.message.contains("View does not exist")) {
         return "NoSuchViewException";
       }

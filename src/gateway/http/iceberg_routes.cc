@@ -22,7 +22,7 @@ constexpr std::string_view kView = "/iceberg/v1/namespaces/{namespace}/views/{vi
 constexpr std::string_view kTable = "/iceberg/v1/namespaces/{namespace}/tables/{table}";
 
 // As clients look them up: the specification's paths with its {prefix}, though ours is empty.
-constexpr std::array<std::string_view, 26> kEndpoints = {
+constexpr std::array<std::string_view, 30> kEndpoints = {
     "GET /v1/{prefix}/namespaces",
     "POST /v1/{prefix}/namespaces",
     "GET /v1/{prefix}/namespaces/{namespace}",
@@ -40,6 +40,10 @@ constexpr std::array<std::string_view, 26> kEndpoints = {
     "POST /v1/{prefix}/namespaces/{namespace}/register",
     "POST /v1/{prefix}/tables/rename",
     "POST /v1/{prefix}/transactions/commit",
+    "POST /v1/{prefix}/namespaces/{namespace}/tables/{table}/plan",
+    "GET /v1/{prefix}/namespaces/{namespace}/tables/{table}/plan/{plan-id}",
+    "DELETE /v1/{prefix}/namespaces/{namespace}/tables/{table}/plan/{plan-id}",
+    "POST /v1/{prefix}/namespaces/{namespace}/tables/{table}/tasks",
     "GET /v1/{prefix}/namespaces/{namespace}/views",
     "POST /v1/{prefix}/namespaces/{namespace}/views",
     "GET /v1/{prefix}/namespaces/{namespace}/views/{view}",
