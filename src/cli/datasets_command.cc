@@ -19,6 +19,7 @@
 #include "cli/display.h"
 #include "cli/http_client.h"
 #include "cli/interrupt.h"
+#include "cli/profile_command.h"
 #include "cli/registry_command.h"
 #include "cli/report.h"
 #include "cli/schema_command.h"
@@ -151,6 +152,8 @@ int run_datasets(const DatasetsOptions& options) {
     case DatasetsOptions::Action::History: return list_history(**client, options);
     case DatasetsOptions::Action::Snapshots: return list_snapshots(**client, options);
     case DatasetsOptions::Action::Rollback: return roll_back(**client, options);
+    case DatasetsOptions::Action::Profile: return show_profile(**client, options);
+    case DatasetsOptions::Action::Pii: return show_pii(**client, options);
     case DatasetsOptions::Action::Diff: return diff_schema(**client, options);
     case DatasetsOptions::Action::Migrate: return migrate_schema(**client, options);
   }

@@ -32,6 +32,7 @@ struct Targets {
   std::string format;
   std::vector<std::string> named;
   KeysOptions keys;
+  RebuildOptions rebuild;
   ServerAddress server;
 };
 
@@ -194,6 +195,24 @@ void add_schema(CLI::App& command, Targets& targets) {
   }
 }
 
+void add_profile(CLI::App& command, Targets& targets) {
+  DatasetsOptions& datasets = targets.datasets;
+  CLI::App* profile =
+      command.add_subcommand("profile", "What a dataset's columns hold, in numbers");
+  profile->add_option("--column", datasets.column, "All about one column")->type_name("NAME");
+  profile->add_option("--snapshot", datasets.snapshot_id, "The dataset as it was then")
+      ->type_name("ID");
+  profile->callback([&] { datasets.action = DatasetsOptions::Action::Profile; });
+  CLI::App* pii = command.add_subcommand("pii", "Personal data that was found in a dataset");
+  pii->add_flag("--scan", datasets.scan, "Look for it first");
+  pii->callback([&] { datasets.action = DatasetsOptions::Action::Pii; });
+  for (CLI::App* action : {profile, pii}) {
+    action->add_option("name", datasets.name, "NAMESPACE.TABLE or TABLE")->required();
+    add_server_option(*action, targets);
+    action->add_flag("--json", datasets.json, "Print the server's answers as JSON");
+  }
+}
+
 void add_datasets(CLI::App& app, Targets& targets) {
   DatasetsOptions& datasets = targets.datasets;
   CLI::App* command = app.add_subcommand("datasets", "List, show and drop datasets");
@@ -215,6 +234,7 @@ void add_datasets(CLI::App& app, Targets& targets) {
     action->add_flag("--json", datasets.json, "Print the server's answers as JSON");
   }
   add_registry(*command, *list, targets);
+  add_profile(*command, targets);
   add_schema(*command, targets);
 }
 
@@ -238,6 +258,18 @@ void add_keys(CLI::App& app, Targets& targets) {
   command->require_subcommand(1);
   CLI::App* made = command->add_subcommand("new", "Print a new key, and what to keep of it");
   made->add_option("name", targets.keys.name, "Whose key")->required()->type_name("NAME");
+}
+
+void add_catalog(CLI::App& app, Targets& targets) {
+  CLI::App* command = app.add_subcommand("catalog", "Repair the catalog without a server");
+  command->require_subcommand(1);
+  CLI::App* rebuild =
+      command->add_subcommand("rebuild", "Remake lost pointers from what the buckets hold");
+  RebuildOptions& options = targets.rebuild;
+  rebuild->add_option("-c,--config", options.serve.config, "Configuration file")->type_name("FILE");
+  rebuild->add_option("-d,--data", options.serve.data, "Folder that holds everything")
+      ->type_name("DIR");
+  rebuild->add_flag("--dry-run", options.dry_run, "Only say what would be done");
 }
 
 std::string variable_or(const char* name, std::string otherwise) {
@@ -278,6 +310,9 @@ Parsed finish_sql(Targets& targets) {
 }
 
 Parsed finish(CLI::App& app, Targets& targets) {
+  if (app.got_subcommand("catalog")) {
+    return {.options = targets.rebuild, .text = {}, .exit_code = kExitOk};
+  }
   if (app.got_subcommand("serve")) {
     return {.options = targets.serve, .text = {}, .exit_code = kExitOk};
   }
@@ -326,8 +361,8 @@ Parsed parse_arguments(std::vector<std::string> arguments) {
             .exit_code = kExitOk};
   }
   if (!arguments.empty() && !arguments.front().starts_with('-')) {
-    static const std::vector<std::string> commands = {"serve",  "ingest", "sql",    "datasets",
-                                                      "config", "keys",   "version"};
+    static const std::vector<std::string> commands = {"serve",  "ingest", "sql",     "datasets",
+                                                      "config", "keys",   "catalog", "version"};
     if (std::ranges::find(commands, arguments.front()) == commands.end()) {
       const std::string hint = did_you_mean(arguments.front(), commands);
       return usage_error(fmt::format("there is no command '{}'\nhint: {}", arguments.front(),
@@ -345,6 +380,7 @@ Parsed parse_arguments(std::vector<std::string> arguments) {
   add_datasets(app, targets);
   add_config(app, targets);
   add_keys(app, targets);
+  add_catalog(app, targets);
   app.add_subcommand("version", "Print the version");
   std::ranges::reverse(arguments);  // As CLI11 wants them.
   try {

@@ -69,6 +69,8 @@ struct DatasetsOptions {
     History,
     Snapshots,
     Rollback,
+    Profile,
+    Pii,
     Diff,
     Migrate,
   };
@@ -90,6 +92,7 @@ struct DatasetsOptions {
   std::string category;
   std::string note;
   std::int64_t snapshot_id = 0;
+  bool scan = false;  ///< Of pii: look first.
   // Of diff and migrate.
   std::string file;
   std::string source;
@@ -109,10 +112,16 @@ struct KeysOptions {
   std::string name;  ///< Whose key.
 };
 
+struct RebuildOptions {
+  ServeOptions serve;  ///< Which configuration.
+  bool dry_run = false;
+};
+
 struct VersionOptions {};
 
-using Options = std::variant<ServeOptions, EngineOptions, IngestOptions, SqlOptions,
-                             DatasetsOptions, ConfigOptions, KeysOptions, VersionOptions>;
+using Options =
+    std::variant<ServeOptions, EngineOptions, IngestOptions, SqlOptions, DatasetsOptions,
+                 ConfigOptions, KeysOptions, RebuildOptions, VersionOptions>;
 
 /// What parsing a command line comes to: options, or a text and the code to end with.
 struct Parsed {
