@@ -194,7 +194,10 @@ Result<PartitionSql> partition_sql(const iceberg::TableMetadata& table) {
     LH_ASSIGN_OR_RETURN(const std::string sql,
                         transformed(field.transform, path_sql(schema, source->id), *source->type));
     const std::string name = fmt::format("__lh_p{}", out.fields.size());
-    out.columns += fmt::format(", {} AS {}", sql, name);
+    // Bytes that are no text cannot name a folder.
+    const bool is_binary =
+        source->type->kind == TypeKind::Binary && field.transform.kind != Transform::Kind::Bucket;
+    out.columns += fmt::format(", {} AS {}", is_binary ? "hex(" + sql + ")" : sql, name);
     names += (names.empty() ? "" : ", ") + name;
     out.fields.push_back(i);
   }

@@ -231,10 +231,15 @@ Result<iceberg::PartitionValues> partition_values(const iceberg::TableMetadata& 
     if (key == keys.end()) {
       return fail(ErrorCode::Internal, "the engine did not say which partition a file is of");
     }
-    if (key->second) {
-      LH_ASSIGN_OR_RETURN(values[fields[i]],
-                          iceberg::literal_from_text(*types[fields[i]], *key->second));
+    if (!key->second) {
+      continue;
     }
+    const iceberg::Type& type = *types[fields[i]];
+    if (type.kind == TypeKind::Binary) {
+      values[fields[i]] = Literal::of_binary(from_hex(*key->second).value_or(""));
+      continue;
+    }
+    LH_ASSIGN_OR_RETURN(values[fields[i]], iceberg::literal_from_text(type, *key->second));
   }
   return values;
 }
