@@ -269,8 +269,9 @@ Result<Authenticator::Token> Authenticator::issue_for(const RequestContext& cont
   LH_ASSIGN_OR_RETURN(const TokenSecret secret, keeper_->signing_secret(context, now));
   const std::int64_t lifetime_s =
       std::chrono::duration_cast<std::chrono::seconds>(options_.token_lifetime).count();
-  const TokenClaims claims{
-      .owner = owner, .issued_at_s = now / 1000, .expires_at_s = now / 1000 + lifetime_s};
+  // Rounded up: it must not end before what `expires_in` promises.
+  const std::int64_t expires_at_s = (now + 999) / 1000 + lifetime_s;
+  const TokenClaims claims{.owner = owner, .issued_at_s = now / 1000, .expires_at_s = expires_at_s};
   return Token{.text = detail::sign_token(secret, claims), .expires_in_s = lifetime_s};
 }
 

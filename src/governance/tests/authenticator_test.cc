@@ -103,6 +103,13 @@ TEST_F(AuthenticatorTest, TokensEnd) {
   EXPECT_THAT(authenticator_->authenticate(bearer(token)), FailsWith(ErrorCode::Unauthenticated));
 }
 
+TEST_F(AuthenticatorTest, NoTokenEndsBeforeItWasPromisedTo) {
+  now_ms_ += 999;
+  const std::string token = token_of(kAlice);
+  now_ms_ += kHourMs - 1;
+  EXPECT_THAT(authenticator_->authenticate(bearer(token)), IsOk());
+}
+
 TEST_F(AuthenticatorTest, ClientCredentialsMustBelongTogether) {
   EXPECT_THAT(authenticator_->issue({}, "alice", kAlice), IsOk());
   EXPECT_THAT(authenticator_->issue({}, "bob", kAlice), FailsWith(ErrorCode::Unauthenticated));
