@@ -17,8 +17,8 @@ using metastore::Transaction;
 constexpr std::size_t kReportBytesMax = std::size_t{64} << 10U;
 constexpr std::int64_t kReportsPerTableMax = 200;
 constexpr std::int64_t kReportsMax = 20'000;
-// Above every UUID: the newest reports.
-constexpr std::string_view kAfterAll = "~";
+// Above every UUID, in any collation: the newest reports.
+constexpr std::string_view kAfterAll = "g";
 
 // By the table's UUID, under which the reports of a renamed table stay.
 Result<std::string> uuid_of(Transaction& transaction, const TableIdentifier& table) {
