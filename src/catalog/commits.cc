@@ -8,6 +8,7 @@
 #include "base/id.h"
 #include "catalog/catalog.h"
 #include "catalog/detail/commit_queue.h"
+#include "catalog/detail/folder_notes.h"
 #include "catalog/detail/locations.h"
 #include "catalog/detail/metadata_files.h"
 #include "catalog/detail/rows.h"
@@ -279,6 +280,11 @@ void Catalog::finish(const RequestContext& context, const std::vector<Prepared>&
       continue;
     }
     files_->remember(table.next_location, table.next);
+    if (!table.base) {
+      const TableMetadata& made = *table.next.metadata;
+      detail::note_name(buckets_, made.location, made.table_uuid, detail::Kind::Table,
+                        table.identifier);
+    }
     const std::string* delete_old =
         table.next.metadata->property("write.metadata.delete-after-commit.enabled");
     if (delete_old == nullptr || *delete_old != "true") {

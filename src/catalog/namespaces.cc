@@ -31,21 +31,6 @@ Status put_property(Transaction& transaction, const std::string& path, const std
   return {};
 }
 
-// Makes the parents that are missing, too.
-Status insert_namespace(Transaction& transaction, const Namespace& name_space,
-                        std::int64_t now_ms) {
-  for (std::size_t depth = 1; depth <= name_space.size(); ++depth) {
-    const auto end = name_space.begin() + static_cast<std::ptrdiff_t>(depth);
-    const Namespace level(name_space.begin(), end);
-    const Namespace parent(name_space.begin(), end - 1);
-    LH_RETURN_IF_ERROR(transaction.execute(
-        "INSERT INTO namespaces (path, parent, created_at_ms) VALUES ($1, $2, $3) "
-        "ON CONFLICT (path) DO NOTHING",
-        {path_of(level), path_of(parent), now_ms}));
-  }
-  return {};
-}
-
 }  // namespace
 
 Result<NamespaceInfo> Catalog::create_namespace(const RequestContext& context,
@@ -59,7 +44,7 @@ Result<NamespaceInfo> Catalog::create_namespace(const RequestContext& context,
       return fail(ErrorCode::AlreadyExists,
                   fmt::format("Namespace already exists: {}", to_string(name_space)));
     }
-    LH_RETURN_IF_ERROR(insert_namespace(transaction, name_space, now_ms()));
+    LH_RETURN_IF_ERROR(detail::make_namespaces(transaction, name_space, now_ms()));
     for (const auto& [name, value] : properties) {
       LH_RETURN_IF_ERROR(put_property(transaction, path_of(name_space), name, value));
     }

@@ -2,6 +2,7 @@
 
 #include "base/id.h"
 #include "catalog/catalog.h"
+#include "catalog/detail/folder_notes.h"
 #include "catalog/detail/locations.h"
 #include "catalog/detail/metadata_files.h"
 #include "catalog/detail/rows.h"
@@ -95,12 +96,14 @@ Result<LoadedTable> Catalog::create_table(const RequestContext& context, CreateT
     return std::unexpected(std::move(done).error());
   }
   files_->remember(made.metadata_location, content);
+  detail::note_name(buckets_, location, uuid, detail::Kind::Table, table);
   return made;
 }
 
 Status Catalog::drop_table(const RequestContext& context, const TableIdentifier& table, bool purge,
                            const CommitOptions& options) {
   LH_RETURN_IF_ERROR(check_identifier(table));
+  std::string location;
   LH_RETURN_IF_ERROR(metastore_.write(context, [&](Transaction& transaction) -> Status {
     const std::string path = detail::path_of(table.name_space);
     LH_ASSIGN_OR_RETURN(
@@ -112,8 +115,8 @@ Status Catalog::drop_table(const RequestContext& context, const TableIdentifier&
     }
     LH_RETURN_IF_ERROR(transaction.execute("DELETE FROM tables WHERE namespace = $1 AND name = $2",
                                            {path, table.name}));
+    location = text(rows[0][1]);
     if (purge) {
-      const std::string& location = text(rows[0][1]);
       LH_ASSIGN_OR_RETURN(const auto others, detail::datasets_at(transaction, location));
       if (!others.empty()) {
         return fail(ErrorCode::FailedPrecondition,
@@ -134,6 +137,8 @@ Status Catalog::drop_table(const RequestContext& context, const TableIdentifier&
   if (purge) {
     // The table is gone by now: what fails here is done at the next start, and no one's failure.
     [[maybe_unused]] const Status purged = finish_purges(context);
+  } else {
+    detail::note_dropped(buckets_, location, detail::Kind::Table, table);
   }
   return {};
 }
@@ -179,19 +184,23 @@ Status Catalog::rename_table(const RequestContext& context, const TableIdentifie
                              const TableIdentifier& to, const CommitOptions& options) {
   LH_RETURN_IF_ERROR(check_identifier(from));
   LH_RETURN_IF_ERROR(check_identifier(to));
-  return metastore_.write(context, [&](Transaction& transaction) -> Status {
+  std::vector<metastore::Row> renamed;
+  LH_RETURN_IF_ERROR(metastore_.write(context, [&](Transaction& transaction) -> Status {
     LH_ASSIGN_OR_RETURN(const detail::Kind kind, detail::kind_of(transaction, from));
     if (kind != detail::Kind::Table) {
       return detail::no_table(from);
     }
     LH_RETURN_IF_ERROR(detail::check_rename(transaction, from, to));
-    LH_RETURN_IF_ERROR(
-        transaction.execute("UPDATE tables SET namespace = $1, name = $2, updated_at_ms = $3 "
-                            "WHERE namespace = $4 AND name = $5",
-                            {detail::path_of(to.name_space), to.name, now_ms(),
-                             detail::path_of(from.name_space), from.name}));
+    LH_ASSIGN_OR_RETURN(
+        renamed,
+        transaction.query("UPDATE tables SET namespace = $1, name = $2, updated_at_ms = $3 "
+                          "WHERE namespace = $4 AND name = $5 RETURNING location, uuid",
+                          {detail::path_of(to.name_space), to.name, now_ms(),
+                           detail::path_of(from.name_space), from.name}));
     return options.also ? options.also(transaction, {}) : Status();
-  });
+  }));
+  detail::note_name(buckets_, text(renamed[0][0]), text(renamed[0][1]), detail::Kind::Table, to);
+  return {};
 }
 
 Result<LoadedTable> Catalog::register_table(const RequestContext& context,
@@ -242,6 +251,7 @@ Result<LoadedTable> Catalog::register_table(const RequestContext& context,
                                        content->metadata->properties));
     return options.also ? options.also(transaction, {after}) : Status();
   }));
+  detail::note_name(buckets_, location, content->metadata->table_uuid, detail::Kind::Table, table);
   return after;
 }
 

@@ -4,6 +4,7 @@
 
 #include "base/id.h"
 #include "catalog/catalog.h"
+#include "catalog/detail/folder_notes.h"
 #include "catalog/detail/locations.h"
 #include "catalog/detail/metadata_files.h"
 #include "catalog/detail/rows.h"
@@ -85,7 +86,8 @@ bool is_private(std::string_view key) {
 
 // True if the folder is one that `create_view` made for the view, whatever its name was then.
 bool is_own_folder(const ViewMetadata& view) {
-  return view.location.ends_with(detail::table_key({.name_space = {}, .name = ""}, view.view_uuid));
+  const std::string key = detail::table_key({.name_space = {}, .name = ""}, view.view_uuid);
+  return view.location.ends_with(std::string_view(key).substr(key.rfind('/') + 1));
 }
 
 }  // namespace
@@ -148,6 +150,7 @@ Result<LoadedView> Catalog::create_view(const RequestContext& context, CreateVie
     }
     return std::unexpected(std::move(done).error());
   }
+  detail::note_name(buckets_, made.metadata->location, made.metadata->view_uuid, Kind::View, view);
   return made;
 }
 
@@ -315,6 +318,8 @@ Status Catalog::drop_view(const RequestContext& context, const TableIdentifier& 
   if (purge) {
     // The view is gone by now: what fails here is done at the next start, and no one's failure.
     [[maybe_unused]] const Status purged = finish_purges(context);
+  } else if (loaded) {
+    detail::note_dropped(buckets_, loaded->metadata->location, Kind::View, view);
   }
   return {};
 }
@@ -323,18 +328,22 @@ Status Catalog::rename_view(const RequestContext& context, const TableIdentifier
                             const TableIdentifier& to, const CommitOptions& options) {
   LH_RETURN_IF_ERROR(check_identifier(from));
   LH_RETURN_IF_ERROR(check_identifier(to));
-  return metastore_.write(context, [&](Transaction& transaction) -> Status {
+  std::vector<metastore::Row> renamed;
+  LH_RETURN_IF_ERROR(metastore_.write(context, [&](Transaction& transaction) -> Status {
     LH_ASSIGN_OR_RETURN(const Kind kind, detail::kind_of(transaction, from));
     if (kind != Kind::View) {
       return detail::no_view(from);
     }
     LH_RETURN_IF_ERROR(detail::check_rename(transaction, from, to));
-    LH_RETURN_IF_ERROR(transaction.execute(
-        "UPDATE views SET namespace = $1, name = $2, updated_at_ms = $3 "
-        "WHERE namespace = $4 AND name = $5",
-        {path_of(to.name_space), to.name, now_ms(), path_of(from.name_space), from.name}));
+    LH_ASSIGN_OR_RETURN(
+        renamed, transaction.query("UPDATE views SET namespace = $1, name = $2, updated_at_ms = $3 "
+                                   "WHERE namespace = $4 AND name = $5 RETURNING location, uuid",
+                                   {path_of(to.name_space), to.name, now_ms(),
+                                    path_of(from.name_space), from.name}));
     return options.also ? options.also(transaction, {}) : Status();
-  });
+  }));
+  detail::note_name(buckets_, text(renamed[0][0]), text(renamed[0][1]), Kind::View, to);
+  return {};
 }
 
 Result<LoadedView> Catalog::register_view(const RequestContext& context,
@@ -369,6 +378,7 @@ Result<LoadedView> Catalog::register_view(const RequestContext& context,
     LH_RETURN_IF_ERROR(transaction.execute("DELETE FROM purges WHERE location = $1", {location}));
     return options.also ? options.also(transaction, *loaded) : Status();
   }));
+  detail::note_name(buckets_, location, loaded->metadata->view_uuid, Kind::View, view);
   return loaded;
 }
 

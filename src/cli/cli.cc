@@ -13,6 +13,7 @@
 #include "cli/report.h"
 #include "cli/sql_client.h"
 #include "engine/engine_main.h"
+#include "server/rebuild.h"
 #include "server/server.h"
 
 namespace lakehouse::cli {
@@ -27,6 +28,15 @@ int run_serve(const ServeOptions& options) {
   return server::run(*loaded);
 }
 
+int run_rebuild(const RebuildOptions& options) {
+  const Result<LoadedConfig> loaded = load_config(config_sources(options.serve));
+  if (!loaded) {
+    fmt::print(stderr, "{}", describe(loaded.error()));
+    return kExitFailed;
+  }
+  return server::rebuild_catalog(*loaded, options.dry_run, kExitPartly);
+}
+
 struct Runner {
   int operator()(const ServeOptions& options) const { return run_serve(options); }
   int operator()(const EngineOptions& options) const {
@@ -37,6 +47,7 @@ struct Runner {
   int operator()(const DatasetsOptions& options) const { return run_datasets(options); }
   int operator()(const ConfigOptions& options) const { return run_config(options); }
   int operator()(const KeysOptions& options) const { return run_keys(options); }
+  int operator()(const RebuildOptions& options) const { return run_rebuild(options); }
   int operator()(const VersionOptions&) const {
     fmt::print("lakehouse {}\n", LAKEHOUSE_VERSION);
     return kExitOk;

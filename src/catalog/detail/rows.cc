@@ -89,6 +89,20 @@ Result<bool> namespace_is_there(metastore::Transaction& transaction, const Names
   return !rows.empty();
 }
 
+Status make_namespaces(metastore::Transaction& transaction, const Namespace& name_space,
+                       std::int64_t now_ms) {
+  for (std::size_t depth = 1; depth <= name_space.size(); ++depth) {
+    const auto end = name_space.begin() + static_cast<std::ptrdiff_t>(depth);
+    const Namespace level(name_space.begin(), end);
+    const Namespace parent(name_space.begin(), end - 1);
+    LH_RETURN_IF_ERROR(transaction.execute(
+        "INSERT INTO namespaces (path, parent, created_at_ms) VALUES ($1, $2, $3) "
+        "ON CONFLICT (path) DO NOTHING",
+        {path_of(level), path_of(parent), now_ms}));
+  }
+  return {};
+}
+
 std::unexpected<Error> no_namespace(const Namespace& name_space) {
   return fail(ErrorCode::NotFound, fmt::format("{}{}", kNoNamespace, to_string(name_space)));
 }

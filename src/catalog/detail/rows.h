@@ -33,6 +33,9 @@ Result<std::string> last_of(std::string_view page_token);
 Result<std::int64_t> number_of_token(std::string_view page_token);
 
 Result<bool> namespace_is_there(metastore::Transaction& transaction, const Namespace& name_space);
+/// Makes the namespace and its parents, those that are missing.
+Status make_namespaces(metastore::Transaction& transaction, const Namespace& name_space,
+                       std::int64_t now_ms);
 std::unexpected<Error> no_namespace(const Namespace& name_space);
 std::unexpected<Error> no_table(const TableIdentifier& table);
 std::unexpected<Error> no_view(const TableIdentifier& view);

@@ -1,0 +1,36 @@
+#include "server/parts.h"
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace lakehouse::server {
+
+Result<DataFolder> open_data_folder(const Config& config) {
+  return DataFolder::open(config.server.data, metastore::is_shared(config.metastore.url)
+                                                  ? DataFolder::Use::Shared
+                                                  : DataFolder::Use::Alone);
+}
+
+Result<std::unique_ptr<storage::Buckets>> open_buckets(const Config& config,
+                                                       const DataFolder& data) {
+  std::vector<storage::BucketConfig> buckets;
+  for (const BucketSettings& bucket : config.storage.buckets) {
+    buckets.push_back(
+        {.name = bucket.name, .type = bucket.type, .location = data.resolve(bucket.location)});
+  }
+  return storage::Buckets::open(buckets);
+}
+
+Result<std::unique_ptr<metastore::Metastore>> open_metastore(const Config& config,
+                                                             const DataFolder& data) {
+  constexpr std::string_view kScheme = "sqlite:";
+  const std::string& url = config.metastore.url;
+  if (metastore::is_shared(url)) {
+    return metastore::open(url);
+  }
+  return metastore::open(
+      data.resolve(url.starts_with(kScheme) ? url.substr(kScheme.size()) : "metastore.db"));
+}
+
+}  // namespace lakehouse::server

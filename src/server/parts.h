@@ -1,0 +1,23 @@
+#pragma once
+
+#include <memory>
+
+#include "base/config.h"
+#include "base/error.h"
+#include "metastore/metastore.h"
+#include "server/data_folder.h"
+#include "storage/buckets.h"
+
+/// \file
+/// What a configuration asks for, opened: by the server and by what works without one.
+
+namespace lakehouse::server {
+
+/// Shared with other servers if the metastore is. Fails as DataFolder::open does.
+Result<DataFolder> open_data_folder(const Config& config);
+Result<std::unique_ptr<storage::Buckets>> open_buckets(const Config& config,
+                                                       const DataFolder& data);
+Result<std::unique_ptr<metastore::Metastore>> open_metastore(const Config& config,
+                                                             const DataFolder& data);
+
+}  // namespace lakehouse::server
