@@ -9,13 +9,11 @@
 
 #include <fmt/format.h>
 
+#include "iceberg/detail/delete_scope.h"
 #include "iceberg/detail/pruning.h"
 
 namespace lakehouse::iceberg {
 namespace {
-
-/// The reserved column of position delete files: the data file that a row is deleted from.
-constexpr std::int32_t kDeleteFilePathId = 2147483546;
 
 /// Delete files that share a scope, by ascending sequence number.
 class DeleteGroup {
@@ -38,28 +36,6 @@ class DeleteGroup {
   std::vector<AttachedDelete> files_;
 };
 
-/// The one data file that a position delete file is about, or nothing.
-std::optional<std::string_view> referenced_file(const DataFile& file) {
-  if (file.referenced_data_file) {
-    return *file.referenced_data_file;
-  }
-  const std::string* lower = file.lower_bounds.find(kDeleteFilePathId);
-  const std::string* upper = file.upper_bounds.find(kDeleteFilePathId);
-  // A truncated upper bound is greater than what it was cut from, so equal bounds are whole.
-  if (lower != nullptr && upper != nullptr && *lower == *upper) {
-    return *lower;
-  }
-  return std::nullopt;
-}
-
-/// False if the bounds of a position delete file say that it has no row of the data file.
-bool may_reference(const DataFile& deletes, std::string_view path) {
-  const std::string* lower = deletes.lower_bounds.find(kDeleteFilePathId);
-  const std::string* upper = deletes.upper_bounds.find(kDeleteFilePathId);
-  return (lower == nullptr || std::string_view(*lower) <= path) &&
-         (upper == nullptr || path <= std::string_view(*upper));
-}
-
 /// Finds the delete files of a data file by the spec's scope rules.
 class DeleteIndex {
  public:
@@ -81,7 +57,7 @@ class DeleteIndex {
                     fmt::format("data file '{}' has two deletion vectors in one snapshot",
                                 *file.referenced_data_file));
       }
-    } else if (const auto path = referenced_file(file)) {
+    } else if (const auto path = detail::referenced_file(file)) {
       by_path_[std::string(*path)].add(std::move(each));
     } else {
       positions_[partition_key(file.spec_id, file.partition)].add(std::move(each));
@@ -117,7 +93,7 @@ class DeleteIndex {
       return out;  // It has all that the position deletes before it had.
     }
     for (const AttachedDelete& each : in(positions_, key, sequence_number)) {
-      if (may_reference(*each.file, file.file_path)) {
+      if (detail::may_reference(*each.file, file.file_path)) {
         out.push_back(each);
       }
     }
