@@ -220,3 +220,23 @@ def test_the_program_describes_and_shows(server):
     code, _, error = cli(server, "datasets", "describe", "shown.orders", "--note", "x")
     assert code == 2 and "--column" in error
     assert cli(server, "datasets", "rollback", "shown.orders", "7")[0] == 1
+
+
+def test_what_is_known_survives_the_loss_of_the_metastore(own_server):
+    own_server.ingest(ORDERS, "kept.orders", source="crm")
+    own_server.sql("CREATE TABLE kept.totals AS SELECT sum(amount) AS total FROM kept.orders")
+    own_server.call("PATCH", meta("kept.orders"), json={
+        "owner": "ann", "tags": ["gold"], "columns": {"email": {"note": "of the buyer"}}})
+    known = own_server.call("GET", meta("kept.orders"))
+    graph = own_server.call("GET", meta("kept.orders", "lineage"))
+    own_server.stop()
+    for file in own_server.data.glob("metastore.db*"):
+        file.unlink()
+    done = subprocess.run([BINARY, "catalog", "rebuild", "--data", own_server.data],
+                          capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    own_server.start()
+    assert own_server.call("GET", meta("kept.orders")) == known
+    again = own_server.call("GET", meta("kept.orders", "lineage"))
+    assert kinds(again) == kinds(graph)
+    assert sorted(map(str, again["edges"])) == sorted(map(str, graph["edges"]))
