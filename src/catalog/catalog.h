@@ -89,6 +89,9 @@ struct CommitOptions {
   /// nothing is committed and its error is the answer. May run more than once, when the commit is
   /// tried again, and on another thread than the caller's.
   std::function<Status(metastore::Transaction&, const std::vector<LoadedTable>& after)> also;
+  /// Another program made the snapshots of this commit: their manifests are read, and
+  /// InvalidArgument is the answer if they name files outside the table.
+  bool checks_files = false;
 };
 
 /// A view as one metadata file describes it. A value: cheap to copy, never changes.
@@ -175,6 +178,8 @@ class Catalog {
   Result<NamespaceInfo> create_namespace(const RequestContext& context, const Namespace& name_space,
                                          const Properties& properties,
                                          const CommitOptions& options = {});
+  /// Its properties hold a `location` in any case, without which Trino makes no tables: the one
+  /// that was set, or where the primary bucket has its tables.
   Result<NamespaceInfo> load_namespace(const RequestContext& context, const Namespace& name_space);
   Result<bool> namespace_exists(const RequestContext& context, const Namespace& name_space);
   /// The direct children of `parent` (empty: of the root). NotFound if there is no such parent.
@@ -334,6 +339,7 @@ class Catalog {
   Status apply(const TableCommit& commit, Prepared* prepared);
   static void render(Prepared* prepared);
   Result<iceberg::TableMetadata> create_from(const TableCommit& commit);
+  Status check_files(const RequestContext& context, const TableCommit& commit);
   Status write_prepared(const RequestContext& context, std::vector<Prepared>& prepared);
   Status swap_pointers(metastore::Transaction& transaction, const std::vector<Prepared>& prepared,
                        bool* lost_race) const;

@@ -7,6 +7,7 @@
 
 #include "base/id.h"
 #include "catalog/catalog.h"
+#include "catalog/detail/added_files.h"
 #include "catalog/detail/commit_queue.h"
 #include "catalog/detail/folder_notes.h"
 #include "catalog/detail/locations.h"
@@ -69,17 +70,26 @@ bool is_in_table(const storage::Buckets& buckets, const std::string& table_locat
   return table && at && at->bucket == table->bucket && at->key.starts_with(table->key + "/");
 }
 
-// A snapshot's manifest list must lie in the table's folder. Except that a client which asks for
-// another location in the same commit has written there before it can learn that we override it;
-// such files are never read here (planning refuses them), but the client's commit stands.
-Status check_manifest_lists(const storage::Buckets& buckets, const std::string& table_location,
-                            const std::vector<TableUpdate>& updates) {
+// Where the client wants the table to lie; empty if it does not say.
+std::string requested_location(const std::vector<TableUpdate>& updates) {
   std::string requested;
   for (const TableUpdate& update : updates) {
     if (const auto* location = std::get_if<iceberg::SetLocation>(&update)) {
       requested = location->location;
     }
   }
+  while (requested.size() > 1 && requested.ends_with('/')) {
+    requested.pop_back();
+  }
+  return requested;
+}
+
+// A snapshot's manifest list must lie in the table's folder. Except that a client which asks for
+// another location in the same commit has written there before it can learn that we override it;
+// such files are never read here (planning refuses them), but the client's commit stands.
+Status check_manifest_lists(const storage::Buckets& buckets, const std::string& table_location,
+                            const std::vector<TableUpdate>& updates) {
+  const std::string requested = requested_location(updates);
   for (const TableUpdate& update : updates) {
     const auto* added = std::get_if<iceberg::AddSnapshot>(&update);
     if (added == nullptr || added->snapshot.manifest_list.empty()) {
@@ -148,6 +158,41 @@ Result<TableMetadata> Catalog::create_from(const TableCommit& commit) {
   }
   updates.emplace_back(iceberg::SetLocation{location});
   return iceberg::metadata_from_updates(updates, uuid, now_ms());
+}
+
+// Beside the table's folder, where files may lie is the location that the client asks for in the
+// same commit, if it is nobody else's: it has written there before it can learn that we override
+// it.
+Status Catalog::check_files(const RequestContext& context, const TableCommit& commit) {
+  const auto adds_files = [](const TableUpdate& update) {
+    return std::holds_alternative<iceberg::AddSnapshot>(update) ||
+           std::holds_alternative<iceberg::SetStatistics>(update) ||
+           std::holds_alternative<iceberg::SetPartitionStatistics>(update);
+  };
+  if (std::ranges::none_of(commit.updates, adds_files)) {
+    return {};
+  }
+  LH_ASSIGN_OR_RETURN(const auto base, load_if_exists(context, commit.identifier));
+  std::vector<std::string> folders;
+  if (base) {
+    folders.push_back(base->metadata->location);
+  }
+  std::string requested = requested_location(commit.updates);
+  if (const auto at = buckets_.resolve(requested); !requested.empty() && at) {
+    LH_RETURN_IF_ERROR(metastore_.read(context, [&](Transaction& transaction) -> Status {
+      LH_ASSIGN_OR_RETURN(const std::string ours, buckets_.location(at->bucket, at->key));
+      LH_ASSIGN_OR_RETURN(auto others, detail::datasets_at(transaction, ours));
+      std::erase(others, commit.identifier);
+      if (!others.empty()) {
+        return fail(ErrorCode::InvalidArgument, fmt::format("the location '{}' is that of {}",
+                                                            requested, to_string(others.front())));
+      }
+      return {};
+    }));
+    folders.push_back(std::exchange(requested, {}));
+  }
+  return detail::check_added_files(context, buckets_, folders, requested,
+                                   base ? base->metadata.get() : nullptr, commit.updates);
 }
 
 Result<Catalog::Prepared> Catalog::load_base(const RequestContext& context,
@@ -420,6 +465,11 @@ Result<std::vector<LoadedTable>> Catalog::commit_transaction(
     if (!named.insert(commit.identifier).second) {
       return fail(ErrorCode::InvalidArgument, fmt::format("table {} is in the transaction twice",
                                                           to_string(commit.identifier)));
+    }
+  }
+  if (options.checks_files) {
+    for (const TableCommit& commit : commits) {
+      LH_RETURN_IF_ERROR(check_files(context, commit));
     }
   }
   CommitEntry entry{.context = context, .commits = commits, .options = options, .outcome = {}};

@@ -209,6 +209,11 @@ Result<std::vector<ManifestEntry>> decode_manifest(std::span<const std::byte> by
                                                    const ManifestFile& file,
                                                    const TableMetadata& metadata);
 
+/// The locations of the live files of a manifest, and nothing else that it says: also for a table
+/// whose schemas and specs are not known yet. DataLoss, naming the manifest, if it is none.
+Result<std::vector<std::string>> live_file_paths(std::span<const std::byte> bytes,
+                                                 std::string_view location);
+
 /// Encodes the manifest list of `snapshot` (its id, parent, sequence number, first row id). What is
 /// unassigned in `manifests` must be assigned before.
 Result<std::vector<std::byte>> encode_manifest_list(int format_version, const Snapshot& snapshot,

@@ -439,6 +439,61 @@ Result<std::vector<ManifestEntry>> decode_manifest(std::span<const std::byte> by
   return entries;
 }
 
+Result<std::vector<std::string>> live_file_paths(std::span<const std::byte> bytes,
+                                                 std::string_view location) {
+  const auto damaged = [&](Error error) {
+    return fail(ErrorCode::DataLoss,
+                fmt::format("manifest '{}' is damaged: {}", location, error.message));
+  };
+  auto reader = avro::Reader::open(bytes);
+  if (!reader) {
+    return damaged(std::move(reader).error());
+  }
+  std::vector<std::string> paths;
+  std::size_t size_bytes = 0;
+  while (true) {
+    const auto more = (*reader)->next();
+    if (!more) {
+      return damaged(more.error());
+    }
+    if (!*more) {
+      return paths;
+    }
+    Decoder& in = (*reader)->decoder();
+    std::string path;
+    std::optional<std::int32_t> status;
+    in.read_record((*reader)->schema(), [&](const Field& field) {
+      if (field.id == 0) {
+        status = in.read_int(*field.schema);
+      } else if (field.id == 2) {
+        in.read_record(*field.schema, [&](const Field& inner) {
+          if (inner.id == 100) {
+            path = in.read_bytes(*inner.schema).value_or("");
+          } else {
+            in.skip(*inner.schema);
+          }
+        });
+      } else {
+        in.skip(*field.schema);
+      }
+    });
+    if (!status || path.empty()) {
+      in.fail("an entry has no status or no file path");
+    }
+    if (const Status read = in.status(); !read) {
+      return damaged(read.error());
+    }
+    size_bytes += path.size() + sizeof(path);
+    if (size_bytes > kEntriesBytesMax) {
+      return fail(ErrorCode::DataLoss,
+                  fmt::format("manifest '{}': its entries take too much memory", location));
+    }
+    if (*status != static_cast<int>(EntryStatus::Deleted)) {
+      paths.push_back(std::move(path));
+    }
+  }
+}
+
 Result<std::vector<ManifestFile>> decode_manifest_list(std::span<const std::byte> bytes,
                                                        std::string_view location) {
   const auto decode = [&]() -> Result<std::vector<ManifestFile>> {

@@ -383,8 +383,10 @@ Result<Response> IcebergHandlers::update_table(const Call& call) {
   Write write;
   write.answers_table = true;
   write.run = [&](const CommitOptions& options) -> Result<Response> {
+    CommitOptions checked = options;
+    checked.checks_files = true;
     auto after = catalog_.commit_table(call.context(), commit.identifier, commit.requirements,
-                                       commit.updates, options);
+                                       commit.updates, checked);
     if (!after) {
       return std::unexpected(as_commit_error(std::move(after).error()));
     }
@@ -458,7 +460,9 @@ Result<Response> IcebergHandlers::commit_transaction(const Call& call) {
   Write write;
   write.status = 204;
   write.run = [&](const CommitOptions& options) -> Result<Response> {
-    auto after = catalog_.commit_transaction(call.context(), commits, options);
+    CommitOptions checked = options;
+    checked.checks_files = true;
+    auto after = catalog_.commit_transaction(call.context(), commits, checked);
     if (!after) {
       return std::unexpected(as_commit_error(std::move(after).error()));
     }
