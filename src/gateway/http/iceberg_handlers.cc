@@ -324,7 +324,8 @@ Result<Response> IcebergHandlers::create_table(const Call& call) {
     return create({});  // Writes nothing that counts: staging twice is two stages.
   }
   Write write;
-  write.answers_table = true;
+  write.answers_table = !request.stage;
+  write.keeps_receipt_after = request.stage;  // Nothing is committed that it could go along with.
   write.run = create;
   return once(call, write);
 }

@@ -15,6 +15,8 @@
 
 #include "base/id.h"
 #include "base/json.h"
+#include "gateway/http/iceberg_planning.h"
+#include "metastore/testing/faulty_metastore.h"
 
 namespace lakehouse::gateway::http {
 namespace {
@@ -76,16 +78,23 @@ class IcebergHandlersTest : public ::testing::Test {
                    {{.name = "primary", .type = "local", .location = folder_ + "/primary"}})
                    .value();
     metastore_ = metastore::open_sqlite(folder_ + "/metastore.db").value();
-    catalog_ = catalog::Catalog::open(*buckets_, *metastore_, {}).value();
+    faulty_ = std::make_unique<metastore::testing::FaultyMetastore>(*metastore_);
+    catalog_ = catalog::Catalog::open(*buckets_, *faulty_, {}).value();
     router_ = std::make_unique<Router>();
     handlers_ = std::make_unique<IcebergHandlers>(
         *catalog_, Pools{.storage = workers_, .engine = workers_, .jobs = workers_});
     handlers_->add_routes(*router_);
+    planning_ = std::make_unique<PlanningHandlers>(
+        *catalog_, *buckets_, manifests_,
+        Pools{.storage = workers_, .engine = workers_, .jobs = workers_});
+    planning_->add_routes(*router_);
   }
   void close() {
     router_.reset();
+    planning_.reset();
     handlers_.reset();
     catalog_.reset();
+    faulty_.reset();
     metastore_.reset();
     buckets_.reset();
   }
@@ -146,8 +155,11 @@ class IcebergHandlersTest : public ::testing::Test {
   WorkerPool workers_{"test", 2, 16};
   std::unique_ptr<storage::Buckets> buckets_;
   std::unique_ptr<metastore::Metastore> metastore_;
+  std::unique_ptr<metastore::testing::FaultyMetastore> faulty_;  ///< What the catalog uses.
   std::unique_ptr<catalog::Catalog> catalog_;
   std::unique_ptr<IcebergHandlers> handlers_;
+  iceberg::ManifestCache manifests_;
+  std::unique_ptr<PlanningHandlers> planning_;
   std::unique_ptr<Router> router_;
 };
 
@@ -406,6 +418,50 @@ TEST_F(IcebergHandlersTest, WrongRequestsAreRefusedInIcebergsWords) {
   EXPECT_EQ(get("/iceberg/v1/namespaces/a%1F").status, 400);
   EXPECT_EQ(get("/iceberg/v1/absent").error_type(), "NotFoundException");
   EXPECT_EQ(post(table, "{}", {{"Content-Type", "text/csv"}}).status, 415);
+}
+
+TEST_F(IcebergHandlersTest, ALostCommitIsFoundOutByItsKey) {
+  using metastore::testing::WriteFault;
+  create("t");
+  const std::string table = std::string(kTables) + "/t";
+  for (const WriteFault fault : {WriteFault::NotBegun, WriteFault::RolledBack,
+                                 WriteFault::UnknownOld, WriteFault::UnknownNew}) {
+    const std::string name = fmt::format("p{}", static_cast<int>(fault));
+    SCOPED_TRACE(name);
+    const bool is_unknown = fault == WriteFault::UnknownOld || fault == WriteFault::UnknownNew;
+    const std::string body = commit(set(name, "1"));
+
+    faulty_->arm(fault);
+    const Answer unkeyed = post(table, body);
+    EXPECT_EQ(unkeyed.status, is_unknown ? 504 : 503);
+    EXPECT_EQ(unkeyed.error_type(),
+              is_unknown ? "CommitStateUnknownException" : "ServiceUnavailableException");
+
+    const Headers key = {{"Idempotency-Key", "key of " + name}};
+    const std::string keyed_body = commit(set(name, "2"));
+    faulty_->arm(fault);
+    const Answer first = post(table, keyed_body, key);
+    // The receipt is looked for before anybody is told that the outcome is not known.
+    EXPECT_EQ(first.status, fault == WriteFault::UnknownNew ? 200 : is_unknown ? 504 : 503);
+    const Answer second = post(table, keyed_body, key);
+    ASSERT_EQ(second.status, 200) << second.text;
+    const Answer third = post(table, keyed_body, key);
+    EXPECT_EQ(third.text, second.text);
+    EXPECT_EQ(get(table).string_at("/metadata/properties/" + name), "2");
+    EXPECT_EQ(get(table).string_at("/metadata-location"), second.string_at("/metadata-location"))
+        << "the commit landed once";
+  }
+}
+
+TEST_F(IcebergHandlersTest, AStagedCreateIsAnsweredTheSameUnderItsKey) {
+  const Headers key = {{"Idempotency-Key", "staged"}};
+  const Answer first = create("s", key, R"(,"stage-create":true)");
+  ASSERT_EQ(first.status, 200) << first.text;
+  close();
+  open();
+  EXPECT_EQ(create("s", key, R"(,"stage-create":true)").text, first.text);
+  EXPECT_EQ(create("s2", key, R"(,"stage-create":true)").status, 422);
+  EXPECT_EQ(get(std::string(kTables) + "/s").status, 404);
 }
 
 }  // namespace
