@@ -248,17 +248,17 @@ class Rebuilder {
               fmt::format("it says that the table lies at '{}', and not here", candidate.location));
       return {};
     }
+    const auto note = detail::read_note(context_, buckets_, candidate.location);
+    if (note && note->dropped) {
+      ++report_.dropped;
+      return {};
+    }
     const auto written_ms = std::chrono::duration_cast<std::chrono::milliseconds>(
                                 candidate.written_at.time_since_epoch())
                                 .count();
     const std::int64_t settled_ms = std::chrono::milliseconds(options_.settled).count();
     if (settled_ms > 0 && written_ms > options_.now_ms - settled_ms) {
       problem(candidate.location, "it was written to just now, and may be about to be named");
-      return {};
-    }
-    const auto note = detail::read_note(context_, buckets_, candidate.location);
-    if (note && note->dropped) {
-      ++report_.dropped;
       return {};
     }
     const auto at = buckets_.resolve(candidate.location);
