@@ -146,7 +146,12 @@ Result<BoundValue> bind_units(const Type& type, std::int64_t number, const json:
 }
 
 Result<BoundValue> bind_floating(const Type& type, const json::value& value) {
-  const auto bound = literal_from_json(*primitive(TypeKind::Double), value);
+  // Some clients write the digits as text, as they do for decimals.
+  const TypePtr wide = primitive(TypeKind::Double);
+  auto bound = literal_from_json(*wide, value);
+  if (!bound && value.is_string()) {
+    bound = literal_from_text(*wide, value.get_string());
+  }
   if (!bound || std::isnan(bound->as_double())) {
     return unfit(type, value);  // "NaN" is asked for with is-nan.
   }

@@ -125,6 +125,8 @@ TEST(Expression, IsSimplified) {
        R"({"type":"eq","term":"ns","value":"1970-01-01T00:00:00.000001000"})"},
       {R"({"type":"eq","term":"price","value":2})",
        R"({"type":"eq","term":"price","value":"2.00"})"},
+      {R"({"type":"eq","term":"ratio","value":"0.5"})",
+       R"({"type":"eq","term":"ratio","value":5E-1})"},
       {R"({"type":"eq","term":"blob","value":"0AFF"})",
        R"({"type":"eq","term":"blob","value":"0aff"})"},
   };
