@@ -26,6 +26,9 @@ Cell cell_of(const json::value* value) {
   if (value->is_string()) {
     return {.kind = Cell::Kind::Text, .text = std::string(value->as_string())};
   }
+  if (value->is_double()) {  // Not as JSON writes it: 9.2E-1.
+    return {.kind = Cell::Kind::Number, .text = fmt::format("{}", value->get_double())};
+  }
   const Cell::Kind kind = value->is_number() ? Cell::Kind::Number
                           : value->is_bool() ? Cell::Kind::Bool
                                              : Cell::Kind::Nested;

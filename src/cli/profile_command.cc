@@ -31,8 +31,8 @@ std::string plain(const json::value& value) {
   return value.is_string() ? std::string(value.get_string()) : to_json(value);
 }
 
-const json::array* list_in(const json::value& object, std::string_view name) {
-  const json::value* member = object.is_object() ? object.get_object().if_contains(name) : nullptr;
+const json::array* list_in(const json::object& object, std::string_view name) {
+  const json::value* member = object.if_contains(name);
   return member == nullptr ? nullptr : member->if_array();
 }
 
@@ -43,7 +43,7 @@ double count_in(const json::value& bin) {
 /// One line of the overview.
 json::object overview(const json::value& column) {
   json::object line = column.as_object();
-  if (const json::array* top = list_in(column, "top_values")) {
+  if (const json::array* top = list_in(line, "top_values")) {
     std::vector<std::string> shown;
     for (const json::value& one : *top) {
       if (shown.size() < kTopShown) {
@@ -109,7 +109,8 @@ int show_profile(HttpClient& client, const DatasetsOptions& options) {
   if (!profile) {
     return profile.error();
   }
-  const json::array* columns = list_in(*profile, "columns");
+  const json::array* columns =
+      profile->is_object() ? list_in(profile->get_object(), "columns") : nullptr;
   if (options.json || columns == nullptr) {
     fmt::print("{}\n", to_json(*profile));
     return kExitOk;

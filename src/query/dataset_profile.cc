@@ -24,11 +24,13 @@ namespace json = boost::json;
 using iceberg::TypeKind;
 
 /// Of the kept form: kept profiles of another one are made anew.
-constexpr std::string_view kForm = "1";
+constexpr std::string_view kForm = "2";
 constexpr std::size_t kColumnsMax = 2000;
 /// Aggregated by one statement.
 constexpr std::size_t kColumnsAtOnce = 40;
 constexpr int kTopValues = 10;
+/// Of so few values the most frequent are looked for in any case.
+constexpr std::int64_t kTopOfAllMax = 100'000;
 /// Fewer different values are counted; more are estimated (DuckDB's HyperLogLog is within 15 %).
 constexpr std::int64_t kDistinctCountedMax = 10'000;
 constexpr int kBins = 20;
@@ -41,7 +43,8 @@ enum class Scale : std::uint8_t {
   None,     ///< Counts only.
   Words,    ///< Ordered, without distances.
   Numbers,  ///< On a line.
-  Moments,  ///< On a line of time, in seconds since 1970.
+  Days,     ///< On a line of time, in seconds since 1970.
+  Moments,  ///< The same, with the time of day.
 };
 
 Scale scale_of(const iceberg::Type& type) {
@@ -51,7 +54,7 @@ Scale scale_of(const iceberg::Type& type) {
     case TypeKind::Float:
     case TypeKind::Double:
     case TypeKind::Decimal: return Scale::Numbers;
-    case TypeKind::Date:
+    case TypeKind::Date: return Scale::Days;
     case TypeKind::Timestamp:
     case TypeKind::Timestamptz:
     case TypeKind::TimestampNs:
@@ -78,22 +81,29 @@ struct Column {
   LeafColumn leaf;
   Scale scale = Scale::None;
   std::optional<std::string> personal;  ///< The category.
-  std::vector<std::string> top;         ///< Candidates for the most frequent values.
-  bool counts_distinct = false;
+  std::int64_t count = 0;
+  std::int64_t distinct = 0;  ///< Estimated.
   std::optional<double> low;  ///< On its line, where there is one.
   std::optional<double> high;
   json::object out;
 
   [[nodiscard]] bool shows_values() const { return scale != Scale::None && !personal; }
-  [[nodiscard]] bool has_line() const { return scale == Scale::Numbers || scale == Scale::Moments; }
+  [[nodiscard]] bool has_line() const { return scale != Scale::None && scale != Scale::Words; }
+  [[nodiscard]] bool counts_distinct() const {
+    return distinct > 0 && distinct <= kDistinctCountedMax;
+  }
+  /// Where nearly all values are different, none is frequent.
+  [[nodiscard]] bool shows_top() const {
+    return shows_values() && count > 0 && (count <= kTopOfAllMax || distinct <= count / 2);
+  }
   [[nodiscard]] bool shows_quantiles() const {
     return has_line() && (!personal || personal == to_string(catalog::PiiKind::Salary) ||
                           personal == to_string(catalog::PiiKind::BirthDate));
   }
   /// Its place on the line, as DOUBLE.
   [[nodiscard]] std::string place() const {
-    return scale == Scale::Moments ? fmt::format("epoch({})", leaf.sql)
-                                   : fmt::format("CAST({} AS DOUBLE)", leaf.sql);
+    return scale == Scale::Numbers ? fmt::format("CAST({} AS DOUBLE)", leaf.sql)
+                                   : fmt::format("epoch({})", leaf.sql);
   }
   [[nodiscard]] std::string text() const {
     return fmt::format("left(CAST({} AS VARCHAR), {})", leaf.sql, kValueChars);
@@ -117,10 +127,12 @@ json::value place_value(double place, Scale scale) {
   constexpr double kSecondsMin = -62135596800.0;  // 0001-01-01
   const auto seconds =
       static_cast<std::time_t>(std::floor(std::clamp(place, kSecondsMin, kSecondsMax)));
-  return json::string(fmt::format("{:%FT%T}Z", fmt::gmtime(seconds)));
+  const std::tm at = fmt::gmtime(seconds);
+  return json::string(scale == Scale::Days ? fmt::format("{:%F}", at)
+                                           : fmt::format("{:%FT%T}Z", at));
 }
 
-/// SELECT of all aggregates of the first pass; `add` is called with each one's SQL.
+/// SELECT of one row of aggregates.
 class Select {
  public:
   void add(const std::string& expression) {
@@ -160,7 +172,6 @@ void ask_first(const Column& column, Select& select) {
     const bool words = column.scale == Scale::Words;
     select.add(fmt::format("min({})", words ? column.text() : column.leaf.sql));
     select.add(fmt::format("max({})", words ? column.text() : column.leaf.sql));
-    select.add(fmt::format("approx_top_k({}, {})", column.text(), kTopValues));
   }
   if (column.has_line()) {
     const std::string place = column.place();
@@ -172,30 +183,22 @@ void ask_first(const Column& column, Select& select) {
 }
 
 void take_first(std::int64_t rows, Cells& cells, Column& column) {
-  const std::int64_t count = cells.next().to_number<std::int64_t>();
+  column.count = cells.next().to_number<std::int64_t>();
   column.out["name"] = column.leaf.path;
   column.out["id"] = column.leaf.field_id;
   column.out["type"] = iceberg::to_string(*column.leaf.type);
-  column.out["count"] = count;
-  column.out["nulls"] = rows - count;
+  column.out["count"] = column.count;
+  column.out["nulls"] = rows - column.count;
   if (column.personal) {
     column.out["personal"] = *column.personal;
   }
   if (column.scale != Scale::None) {
-    const std::int64_t distinct = std::min(count, cells.next().to_number<std::int64_t>());
-    column.out["distinct"] = distinct;
-    column.counts_distinct = distinct > 0 && distinct <= kDistinctCountedMax;
+    column.distinct = std::min(column.count, cells.next().to_number<std::int64_t>());
+    column.out["distinct"] = column.distinct;
   }
   if (column.shows_values()) {
     column.out["min"] = cells.next();
     column.out["max"] = cells.next();
-    if (const json::array* top = cells.next().if_array()) {
-      for (const json::value& value : *top) {
-        if (value.is_string()) {
-          column.top.emplace_back(value.get_string());
-        }
-      }
-    }
   }
   if (column.has_line()) {
     column.low = number_in(cells.next());
@@ -223,17 +226,8 @@ double edge(const Column& column, int bin) {
 }
 
 void ask_second(const Column& column, Select& select) {
-  if (column.counts_distinct) {
+  if (column.counts_distinct()) {
     select.add(fmt::format("count(DISTINCT {})", column.leaf.sql));
-  }
-  if (!column.top.empty()) {
-    // A mark before each, since histogram_exact keeps "" for what is not listed.
-    std::vector<std::string> values;
-    for (const std::string& value : column.top) {
-      values.push_back(quote_sql_literal("=" + value));
-    }
-    select.add(
-        fmt::format("histogram_exact('=' || {}, [{}])", column.text(), fmt::join(values, ", ")));
   }
   if (wants_histogram(column)) {
     std::vector<std::string> edges;
@@ -247,27 +241,8 @@ void ask_second(const Column& column, Select& select) {
 }
 
 void take_second(Cells& cells, Column& column) {
-  if (column.counts_distinct) {
+  if (column.counts_distinct()) {
     column.out["distinct"] = cells.next();
-  }
-  if (!column.top.empty()) {
-    json::array top;
-    const json::value& counts = cells.next();
-    for (const std::string& value : column.top) {
-      const json::value* count =
-          counts.is_object() ? counts.get_object().if_contains("=" + value) : nullptr;
-      if (count != nullptr && count->is_number()) {
-        top.push_back(json::object{{"value", value}, {"count", *count}});
-      }
-    }
-    std::ranges::sort(top, [](const json::value& a, const json::value& b) {
-      const auto count_of = [](const json::value& one) {
-        return one.at("count").to_number<std::int64_t>();
-      };
-      return count_of(a) != count_of(b) ? count_of(a) > count_of(b)
-                                        : a.at("value").as_string() < b.at("value").as_string();
-    });
-    column.out["top_values"] = std::move(top);
   }
   if (wants_histogram(column)) {
     json::array bins;
@@ -283,6 +258,44 @@ void take_second(Cells& cells, Column& column) {
   }
 }
 
+/// Rows of (number of the column, value, count), ten of each column; empty if none is wanted.
+std::string top_sql(std::span<const Column> columns, const std::string& source) {
+  std::string sql;
+  for (std::size_t i = 0; i < columns.size(); ++i) {
+    if (columns[i].shows_top()) {
+      sql += fmt::format(
+          "{0}SELECT {1} AS c, left(CAST(v AS VARCHAR), {2}) AS t, n FROM (SELECT {3} AS v, "
+          "count(*) AS n FROM {4} WHERE {3} IS NOT NULL GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT {5}) "
+          "AS q{1}",
+          sql.empty() ? "" : " UNION ALL ", i, kValueChars, columns[i].leaf.sql, source,
+          kTopValues);
+    }
+  }
+  return sql;
+}
+
+void take_top(const std::vector<json::array>& rows, std::span<Column> columns) {
+  std::vector<json::array> top(columns.size());
+  for (const json::array& row : rows) {
+    const auto at = row.at(0).to_number<std::size_t>();
+    if (at < columns.size() && row.at(1).is_string()) {
+      top[at].push_back(json::object{{"value", row.at(1)}, {"count", row.at(2)}});
+    }
+  }
+  for (std::size_t i = 0; i < columns.size(); ++i) {
+    if (columns[i].shows_top()) {
+      std::ranges::sort(top[i], [](const json::value& a, const json::value& b) {
+        const auto count = [](const json::value& one) {
+          return one.at("count").to_number<std::int64_t>();
+        };
+        return count(a) != count(b) ? count(a) > count(b)
+                                    : a.at("value").as_string() < b.at("value").as_string();
+      });
+      columns[i].out["top_values"] = std::move(top[i]);
+    }
+  }
+}
+
 /// What else a snapshot's profile depends on.
 std::string variant_of(const std::vector<LeafColumn>& leaves,
                        const std::map<std::int32_t, std::string>& personal) {
@@ -294,6 +307,35 @@ std::string variant_of(const std::vector<LeafColumn>& leaves,
     text += fmt::format("\n{}={}", field_id, category);
   }
   return sha256_hex(text);
+}
+
+/// Fills `some` columns and tells how many rows there are.
+Status compute_some(const RequestContext& context, QueryService& queries, const std::string& source,
+                    std::span<Column> some, std::int64_t* rows) {
+  const auto ask = [&](std::string sql) {
+    SqlRequest request;
+    request.sql = std::move(sql);
+    return rows_of(context, queries, std::move(request));
+  };
+  Select first;
+  first.add("count(*)");
+  std::ranges::for_each(some, [&](const Column& column) { ask_first(column, first); });
+  LH_ASSIGN_OR_RETURN(auto answer, ask(first.from(source)));
+  Cells cells(std::move(answer));
+  *rows = cells.next().to_number<std::int64_t>();
+  std::ranges::for_each(some, [&](Column& column) { take_first(*rows, cells, column); });
+  Select second;
+  std::ranges::for_each(some, [&](const Column& column) { ask_second(column, second); });
+  if (!second.is_empty()) {
+    LH_ASSIGN_OR_RETURN(answer, ask(second.from(source)));
+    cells = Cells(std::move(answer));
+    std::ranges::for_each(some, [&](Column& column) { take_second(cells, column); });
+  }
+  if (std::string top = top_sql(some, source); !top.empty()) {
+    LH_ASSIGN_OR_RETURN(answer, ask(std::move(top)));
+    take_top(answer, some);
+  }
+  return {};
 }
 
 }  // namespace
@@ -316,29 +358,12 @@ Result<json::object> DatasetProfiler::compute(const RequestContext& context, Tas
     column.leaf = std::move(leaf);
     columns.push_back(std::move(column));
   }
-  const auto ask = [&](const Select& select) -> Result<Cells> {
-    SqlRequest request;
-    request.sql = select.from(task.source);
-    LH_ASSIGN_OR_RETURN(auto rows, rows_of(context, queries_, std::move(request)));
-    return Cells(std::move(rows));
-  };
   std::int64_t rows = 0;
   json::array out;
   for (std::size_t from = 0; from < columns.size(); from += kColumnsAtOnce) {
     const std::span some =
         std::span(columns).subspan(from, std::min(kColumnsAtOnce, columns.size() - from));
-    Select first;
-    first.add("count(*)");
-    std::ranges::for_each(some, [&](const Column& column) { ask_first(column, first); });
-    LH_ASSIGN_OR_RETURN(Cells cells, ask(first));
-    rows = cells.next().to_number<std::int64_t>();
-    std::ranges::for_each(some, [&](Column& column) { take_first(rows, cells, column); });
-    Select second;
-    std::ranges::for_each(some, [&](const Column& column) { ask_second(column, second); });
-    if (!second.is_empty()) {
-      LH_ASSIGN_OR_RETURN(cells, ask(second));
-      std::ranges::for_each(some, [&](Column& column) { take_second(cells, column); });
-    }
+    LH_RETURN_IF_ERROR(compute_some(context, queries_, task.source, some, &rows));
     for (Column& column : some) {
       out.push_back(std::move(column.out));
     }

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import pathlib
+import subprocess
 
 import pytest
 
@@ -147,7 +148,7 @@ def test_a_profile_is_right_and_kept(server):
                                              {"value": "w2", "count": 333}]
     assert columns["empty"]["top_values"] == [{"value": "", "count": 1000}]
     assert columns["d"]["min"] == "2024-01-01" and columns["d"]["max"] == "2024-12-31"
-    assert columns["d"]["histogram"][0]["from"] == "2024-01-01T00:00:00Z"
+    assert columns["d"]["histogram"][0]["from"] == "2024-01-01"
     assert columns["list"]["count"] == 1000 and "min" not in columns["list"]
     assert columns["s.a"]["distinct"] == 2
     assert profile(server, "profiles.numbers")[0] == found, "it is computed once"
@@ -197,3 +198,23 @@ def test_odd_columns_have_profiles_too(server):
     assert columns['one "value"']["max"] == 5 and columns["nothing"]["count"] == 0
     assert columns["quoted"]["top_values"] == [{"value": "'x", "count": 3}]
     assert columns["dec"]["min"] == 12.34 and columns["bytes"]["count"] == 3 and columns["m"]["count"] == 3
+
+
+def test_the_program_shows_both(server):
+    server.ingest(people_csv(), "hr.shown", name="staff.csv")
+
+    def run(*arguments):
+        done = subprocess.run([harness.BINARY, "datasets", *arguments, "--server", server.url], capture_output=True,
+                              text=True, timeout=60)
+        return done.returncode, done.stdout, done.stderr
+
+    code, out, _ = run("pii", "hr.shown")
+    assert code == 0 and "salary" in out and "confidential" in out and "E-" not in out
+    code, out, _ = run("pii", "hr.shown", "--scan", "--json")
+    assert code == 0 and {one["kind"] for one in json.loads(out)} == {"email", "salary"}
+    code, out, _ = run("profile", "hr.shown")
+    assert code == 0 and "red (30)" in out and "person1@" not in out
+    code, out, _ = run("profile", "hr.shown", "--column", "id")
+    assert code == 0 and "#" in out and "quantile 0.5" in out
+    code, _, error = run("profile", "hr.shown", "--column", "nothing")
+    assert code == 1 and "nothing" in error
