@@ -28,6 +28,8 @@ using iceberg::Type;
 using iceberg::TypeKind;
 using Pairs = std::vector<std::pair<std::size_t, std::size_t>>;
 
+constexpr int kDefaultsFromVersion = 3;
+
 constexpr auto kKinds = std::to_array<std::pair<MigrationRule::Kind, std::string_view>>(
     {{MigrationRule::Kind::Rename, "rename"},
      {MigrationRule::Kind::Widen, "widen"},
@@ -464,7 +466,7 @@ std::vector<MigrationRule> propose_rules(const SchemaDiff& diff, std::span<const
   return rules;
 }
 
-std::string rule_sql(const MigrationRule& rule, std::string_view table) {
+std::string rule_sql(const MigrationRule& rule, std::string_view table, int format_version) {
   const std::string column = quote_sql_identifier(rule.column);
   switch (rule.kind) {
     case MigrationRule::Kind::Rename:
@@ -486,6 +488,10 @@ std::string rule_sql(const MigrationRule& rule, std::string_view table) {
                          quote_sql_identifier(rule.to.empty() ? rule.column : rule.to), rule.type,
                          column);
     case MigrationRule::Kind::Default: break;
+  }
+  if (rule.value && format_version >= kDefaultsFromVersion) {
+    return fmt::format("ALTER TABLE {} ALTER COLUMN {} SET DEFAULT {}", table, column,
+                       quote_sql_literal(*rule.value));
   }
   return fmt::format("-- when a file is read: {} AS {}",
                      rule.value ? quote_sql_literal(*rule.value) : "NULL", column);

@@ -82,7 +82,7 @@ inline constexpr double kRenameSure = 0.7;
 inline constexpr double kRenameUnclear = 0.2;
 /// Pairs of columns are compared each with each: of more than so many on a side only the first
 /// ones.
-inline constexpr std::size_t kDiffCandidatesMax = 300;
+inline constexpr std::size_t kDiffCandidatesMax = 200;
 
 /// `same_name` says which columns are the same by name: pairs of indexes (before, after). Of the
 /// rest, those with equal field ids are renames for certain, and the others are compared: by parts
@@ -123,8 +123,8 @@ std::vector<MigrationRule> propose_rules(const SchemaDiff& diff, std::span<const
                                          std::span<const DiffColumn> after);
 
 /// The rule as a statement for `table` (already quoted): ALTER TABLE, or for rules about reading a
-/// comment with the expression that is used.
-std::string rule_sql(const MigrationRule& rule, std::string_view table);
+/// comment with the expression that is used. Tables keep defaults from format version 3 on.
+std::string rule_sql(const MigrationRule& rule, std::string_view table, int format_version = 2);
 
 /// A question for a language model about what stays unclear, which asks for JSON back; empty if
 /// nothing is. Names, types and shapes of values only: no value leaves with it.

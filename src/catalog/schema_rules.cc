@@ -46,6 +46,17 @@ Status SchemaRules::remember(Transaction& transaction, std::string_view table_uu
   return added ? Status() : std::unexpected(added.error());
 }
 
+Status SchemaRules::remember_all(const RequestContext& context, std::string_view table_uuid,
+                                 std::span<const SchemaRule> rules,
+                                 const std::function<Status(Transaction&)>& also) {
+  return metastore_.write(context, [&](Transaction& transaction) -> Status {
+    for (const SchemaRule& rule : rules) {
+      LH_RETURN_IF_ERROR(remember(transaction, table_uuid, rule));
+    }
+    return also ? also(transaction) : Status();
+  });
+}
+
 Result<std::vector<SchemaRule>> SchemaRules::list(const RequestContext& context,
                                                   std::string_view table_uuid) {
   std::vector<SchemaRule> rules;

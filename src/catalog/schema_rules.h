@@ -1,7 +1,9 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -39,6 +41,11 @@ class SchemaRules {
   /// and header.
   static Status remember(metastore::Transaction& transaction, std::string_view table_uuid,
                          const SchemaRule& rule);
+
+  /// All of them in a transaction of their own, in which `also` runs, too.
+  Status remember_all(const RequestContext& context, std::string_view table_uuid,
+                      std::span<const SchemaRule> rules,
+                      const std::function<Status(metastore::Transaction&)>& also);
 
   /// By source, kind and header.
   Result<std::vector<SchemaRule>> list(const RequestContext& context, std::string_view table_uuid);

@@ -8,6 +8,7 @@
 
 #include "base/hash.h"
 #include "base/json.h"
+#include "catalog/schema_diff.h"
 
 namespace lakehouse::ingest {
 
@@ -78,6 +79,7 @@ Dataset DatasetService::describe(catalog::LoadedTable table) const {
   }
   summary.column_count = static_cast<std::int64_t>(metadata.current_schema()->fields.size());
   summary.updated_at_ms = metadata.last_updated_ms;
+  summary.schema_fingerprint = catalog::schema_fingerprint(*metadata.current_schema());
   if (const iceberg::Snapshot* snapshot = metadata.current_snapshot()) {
     summary.snapshot_id = snapshot->snapshot_id;
   }

@@ -29,7 +29,15 @@ using catalog::SchemaRule;
 using iceberg::NestedField;
 using Kind = catalog::MigrationRule::Kind;
 
+/// Of a sample, as sent and unpacked.
+constexpr std::uint64_t kSampleBytesMax = 16ULL << 20U;
+constexpr std::uint64_t kUnpackedBytesMax = 256ULL << 20U;
+/// Fewer rows are looked at of a file with very many columns.
+constexpr std::uint64_t kSampleCellsMax = 1'000'000;
+constexpr std::uint64_t kSampleRowsMin = 50;
 constexpr int kReadTriesMax = 6;
+/// Of the table's format: below it only the rule knows the default.
+constexpr int kDefaultsFromVersion = 3;
 constexpr std::size_t kValueCharactersMax = 256;
 
 DiffColumn column_of(const NestedField& field, bool with_id) {
@@ -170,10 +178,17 @@ class Planner {
                                                    : "the column must not be NULL");
     }
     if (rule.value) {
+      if (rule.value->contains('\0')) {
+        return bad_rule(rule, "the value holds a NUL character");
+      }
       if (const auto literal = iceberg::literal_from_text(*field.type, *rule.value); !literal) {
         return bad_rule(rule, fmt::format("'{}' is no {}", rule.value->substr(0, 80),
                                           duckdb_type(*field.type)));
       }
+    }
+    if (rule.value && metadata_.format_version >= kDefaultsFromVersion) {
+      migration_.actions.emplace_back(
+          query::SetColumnDefault{.path = {field.name}, .value = rule.value});
     }
     SchemaRule known = remembered(Kind::Default, field.name, field.id);
     known.value = rule.value;
@@ -258,7 +273,9 @@ Result<SchemaService::Other> SchemaService::other_side(const RequestContext& con
 Result<SchemaService::Other> SchemaService::read_sample(const RequestContext& context,
                                                         const DiffRequest& request,
                                                         int format_version) {
-  LH_ASSIGN_OR_RETURN(const std::unique_ptr<Upload> upload, ingest_.stage({}));
+  LH_ASSIGN_OR_RETURN(
+      const std::unique_ptr<Upload> upload,
+      ingest_.stage({}, {.bytes_max = kSampleBytesMax, .unpacked_bytes_max = kUnpackedBytesMax}));
   LH_RETURN_IF_ERROR(upload->write(*request.sample));
   LH_RETURN_IF_ERROR(upload->finish(request.file_name));
   const std::unique_ptr<FileReader> reader = FileReader::of(*upload, engine_, request.reader);
@@ -275,9 +292,12 @@ Result<SchemaService::Other> SchemaService::read_sample(const RequestContext& co
       names += fmt::format("{}f{}", i == 0 ? "" : ", ", i);
       select += text_of_column(fmt::format("f{}", i), i);
     }
+    const std::uint64_t row_count =
+        std::clamp<std::uint64_t>(kSampleCellsMax / std::max<std::uint64_t>(detected->size(), 1),
+                                  kSampleRowsMin, kSampleRowsMax);
     rows.statement.text =
         fmt::format("SELECT {} FROM (SELECT * FROM (\n{}\n) LIMIT {}) AS file({})", select,
-                    rows.statement.text, kSampleRowsMax, names);
+                    rows.statement.text, row_count, names);
     const Result<engine::Rows> sample = engine_.query_rows(context, std::move(rows.statement));
     if (!sample) {
       LH_ASSIGN_OR_RETURN(const bool again, reader->recover(context, sample.error()));
@@ -439,7 +459,8 @@ Result<DiffAnswer> SchemaService::diff(const RequestContext& context, const Diff
   answer.diff = catalog::diff_schemas(mine, other.columns, pairs, metadata.format_version);
   answer.rules = catalog::propose_rules(answer.diff, mine, other.columns);
   for (const MigrationRule& rule : answer.rules) {
-    answer.sql.push_back(catalog::rule_sql(rule, sql_name(table.identifier)));
+    answer.sql.push_back(
+        catalog::rule_sql(rule, sql_name(table.identifier), metadata.format_version));
   }
   answer.prompt = catalog::prompt_for(answer.diff, mine, other.columns);
   for (std::size_t i = 0; i < other.headers.size(); ++i) {
@@ -468,7 +489,8 @@ Result<MigrateAnswer> SchemaService::migrate(
   answer.dry_run = request.dry_run;
   for (const MigrationRule& rule : request.rules) {
     LH_RETURN_IF_ERROR(planner.take(rule));
-    answer.sql.push_back(catalog::rule_sql(rule, sql_name(table.identifier)));
+    answer.sql.push_back(
+        catalog::rule_sql(rule, sql_name(table.identifier), table.metadata->format_version));
   }
   Migration migration = planner.finish();
   for (SchemaRule& rule : migration.remembered) {
@@ -488,22 +510,22 @@ Result<MigrateAnswer> SchemaService::migrate(
   if (request.dry_run) {
     return answer;
   }
-  const auto remember = [&](metastore::Transaction& transaction) -> Status {
-    for (const SchemaRule& rule : answer.remembered) {
-      LH_RETURN_IF_ERROR(
-          catalog::SchemaRules::remember(transaction, table.metadata->table_uuid, rule));
-    }
-    return also ? also(transaction, answer) : Status();
-  };
+  const std::string& uuid = table.metadata->table_uuid;
   if (updates.empty()) {
-    LH_RETURN_IF_ERROR(metastore_.write(context, remember));
+    LH_RETURN_IF_ERROR(rules_.remember_all(context, uuid, answer.remembered,
+                                           [&](metastore::Transaction& transaction) -> Status {
+                                             return also ? also(transaction, answer) : Status();
+                                           }));
     return answer;
   }
   LH_RETURN_IF_ERROR(writer_.alter_table(
       context, table.identifier, migration.actions,
       [&](metastore::Transaction& transaction, const std::vector<LoadedTable>& after) -> Status {
         describe(*after.front().metadata);
-        return remember(transaction);
+        for (const SchemaRule& rule : answer.remembered) {
+          LH_RETURN_IF_ERROR(catalog::SchemaRules::remember(transaction, uuid, rule));
+        }
+        return also ? also(transaction, answer) : Status();
       }));
   return answer;
 }

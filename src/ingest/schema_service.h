@@ -83,11 +83,9 @@ class SchemaService {
   static constexpr std::uint64_t kSampleRowsMax = 2000;
   static constexpr std::size_t kRulesMax = 10'000;
 
-  SchemaService(catalog::Catalog& catalog, metastore::Metastore& metastore, engine::Engine& engine,
-                query::QueryService& query, query::TableWriter& writer, IngestService& ingest,
-                catalog::SchemaRules& rules)
+  SchemaService(catalog::Catalog& catalog, engine::Engine& engine, query::QueryService& query,
+                query::TableWriter& writer, IngestService& ingest, catalog::SchemaRules& rules)
       : catalog_(catalog),
-        metastore_(metastore),
         engine_(engine),
         query_(query),
         writer_(writer),
@@ -123,7 +121,6 @@ class SchemaService {
                       std::vector<catalog::DiffColumn*> columns);
 
   catalog::Catalog& catalog_;
-  metastore::Metastore& metastore_;
   engine::Engine& engine_;
   query::QueryService& query_;
   query::TableWriter& writer_;

@@ -1,9 +1,13 @@
 #include "catalog/detail/rename_evidence.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <iterator>
 #include <set>
+#include <span>
+#include <string>
+#include <unordered_set>
 #include <utility>
 
 #include <fmt/format.h>
@@ -21,6 +25,8 @@ using iceberg::TypeKind;
 constexpr double kPrior = -2.2;
 /// A sample of so many values says all that a sample can.
 constexpr double kSampleFull = 20;
+/// Of a column's distinct values, so many are looked for in another's.
+constexpr std::size_t kSplitValuesMax = 500;
 
 /// Weight by a threshold: the first step that the value reaches.
 struct Step {
@@ -79,8 +85,16 @@ Evidence name_evidence(const Candidate& before, const Candidate& after) {
     evidence.weight = -5;
     return evidence;
   }
-  constexpr Step kSteps[] = {{0.97, 4.6}, {0.85, 4.0}, {0.75, 3.2}, {0.66, 2.2}, {0.58, 1.4},
-                             {0.5, 0.8},  {0.4, 0.0},  {0.3, -0.4}, {0.2, -0.8}, {0, -1.2}};
+  constexpr auto kSteps = std::to_array<Step>({{0.97, 4.6},
+                                               {0.85, 4.0},
+                                               {0.75, 3.2},
+                                               {0.66, 2.2},
+                                               {0.58, 1.4},
+                                               {0.5, 0.8},
+                                               {0.4, 0.0},
+                                               {0.3, -0.4},
+                                               {0.2, -0.8},
+                                               {0, -1.2}});
   evidence.weight = stepped(names.score, kSteps);
   if (names.both_differ) {
     constexpr double kBothDiffer = 1.6;
@@ -174,7 +188,8 @@ Evidence text_evidence(const ColumnSketch& a, const ColumnSketch& b) {
   const double lengths = distribution_distance(a.lengths, b.lengths);
   const double noise = noise_of(a.lengths.size(), b.lengths.size());
   evidence.detail = fmt::format("{:.0f} % of the shapes in common", common * 100);
-  constexpr Step kSteps[] = {{0.8, 1.0}, {0.5, 0.4}, {0.25, -0.3}, {0.08, -1.2}, {0, -2.2}};
+  constexpr auto kSteps =
+      std::to_array<Step>({{0.8, 1.0}, {0.5, 0.4}, {0.25, -0.3}, {0.08, -1.2}, {0, -2.2}});
   evidence.weight = stepped(common, kSteps);
   if (common >= 0.8 && telling_shape(a)) {
     evidence.weight += 1.2;
@@ -221,13 +236,14 @@ double overlap_weight(const ColumnSketch& a, const ColumnSketch& b, double share
                       std::size_t fewer) {
   if (a.categorical() && b.categorical()) {
     if (fewer <= 2) {
-      constexpr Step kSteps[] = {{0.99, 0.5}, {0.5, 0}, {0, -1.5}};
+      constexpr auto kSteps = std::to_array<Step>({{0.99, 0.5}, {0.5, 0}, {0, -1.5}});
       return stepped(share, kSteps);
     }
-    constexpr Step kSteps[] = {{0.8, 2.4}, {0.5, 1.0}, {0.2, -0.5}, {0, -2.4}};
+    constexpr auto kSteps = std::to_array<Step>({{0.8, 2.4}, {0.5, 1.0}, {0.2, -0.5}, {0, -2.4}});
     return stepped(share, kSteps);
   }
-  constexpr Step kSteps[] = {{0.6, 3.6}, {0.3, 2.8}, {0.12, 1.6}, {0.04, 0.6}, {0, 0}};
+  constexpr auto kSteps =
+      std::to_array<Step>({{0.6, 3.6}, {0.3, 2.8}, {0.12, 1.6}, {0.04, 0.6}, {0, 0}});
   return stepped(share, kSteps);
 }
 
@@ -272,7 +288,7 @@ struct Pattern {
   std::string_view whole;  ///< Words of which one must be in the whole's name.
   std::string_view parts;  ///< Words of which the parts have one each.
 };
-constexpr Pattern kPatterns[] = {
+constexpr auto kPatterns = std::to_array<Pattern>({
     {"name person contact customer employee owner", "first last middle"},
     {"address location street", "street city state postal country number line"},
     {"timestamp date time create update start end", "date time"},
@@ -282,7 +298,7 @@ constexpr Pattern kPatterns[] = {
     {"period range date validity", "start end"},
     {"size dimension dimensions dim dims", "length width height depth"},
     {"city location site", "city state country"},
-};
+});
 
 bool has_word(std::string_view list, std::string_view word) {
   for (std::size_t at = list.find(word); at != std::string_view::npos;
@@ -305,8 +321,10 @@ bool is_separator(char c) {
          c == '_';
 }
 
+using Pieces = std::unordered_set<std::string>;
+
 /// The runs of one to four words in the value, as they stand in it. An "x" between digits parts.
-void add_pieces(std::string_view value, std::set<std::string>* pieces) {
+void add_pieces(std::string_view value, Pieces* pieces) {
   constexpr std::size_t kRunMax = 4;
   constexpr std::size_t kWordsMax = 16;
   std::vector<std::pair<std::size_t, std::size_t>> words;
@@ -337,13 +355,14 @@ void add_pieces(std::string_view value, std::set<std::string>* pieces) {
 }
 
 /// How many of the distinct values of the part occur as pieces of the whole's.
-double share_in_pieces(const ColumnSketch& part, const std::set<std::string>& pieces) {
+double share_in_pieces(const ColumnSketch& part, const Pieces& pieces) {
   if (part.values.empty()) {
     return 0;
   }
+  const auto values = std::span(part.values).first(std::min(part.values.size(), kSplitValuesMax));
   const auto found = std::ranges::count_if(
-      part.values, [&](const std::string& value) { return pieces.contains(value); });
-  return static_cast<double>(found) / static_cast<double>(part.values.size());
+      values, [&](const std::string& value) { return pieces.contains(value); });
+  return static_cast<double>(found) / static_cast<double>(values.size());
 }
 
 struct Part {
@@ -375,7 +394,8 @@ Split weigh(const Candidate& whole, const std::vector<Part>& parts, bool merged)
         {.kind = "name", .detail = "the parts have the whole's name in theirs", .weight = 1.4});
   }
   const double mean = values / count;
-  constexpr Step kSteps[] = {{0.6, 3.4}, {0.35, 2.4}, {0.15, 1.0}, {0.05, 0}, {0, -1.4}};
+  constexpr auto kSteps =
+      std::to_array<Step>({{0.6, 3.4}, {0.35, 2.4}, {0.15, 1.0}, {0.05, 0}, {0, -1.4}});
   const bool known = whole.column->values && whole.column->values->filled() > 0;
   split.evidence.push_back(
       {.kind = "values",
@@ -398,25 +418,35 @@ bool may_have_parts(const ColumnSketch& sketch) {
   return several * 2 > sketch.filled();
 }
 
-std::vector<Part> parts_of(const Candidate& whole, const std::vector<Candidate>& many,
-                           const Pattern* pattern) {
-  std::set<std::string> pieces;
+/// For each of `many`, how many of its values occur in the whole's.
+std::vector<double> shares_in(const Candidate& whole, const std::vector<Candidate>& many) {
+  Pieces pieces;
   if (whole.column->values) {
-    for (const std::string& value : whole.column->values->values) {
-      add_pieces(value, &pieces);
+    const std::vector<std::string>& values = whole.column->values->values;
+    for (std::size_t i = 0; i < std::min(values.size(), kSplitValuesMax); ++i) {
+      add_pieces(values[i], &pieces);
     }
   }
+  std::vector<double> shares(many.size(), 0);
+  for (std::size_t i = 0; i < many.size(); ++i) {
+    if (many[i].column->values) {
+      shares[i] = share_in_pieces(*many[i].column->values, pieces);
+    }
+  }
+  return shares;
+}
+
+std::vector<Part> parts_of(const Candidate& whole, const std::vector<Candidate>& many,
+                           const std::vector<double>& shares, const Pattern* pattern) {
   std::vector<Part> parts;
-  for (const Candidate& one : many) {
-    Part part{.candidate = &one, .by_pattern = false, .by_name = false, .by_values = 0};
+  for (std::size_t i = 0; i < many.size(); ++i) {
+    const Candidate& one = many[i];
+    Part part{.candidate = &one, .by_pattern = false, .by_name = false, .by_values = shares[i]};
     part.by_pattern = pattern != nullptr && names_one_of(one, pattern->parts);
     part.by_name = std::ranges::any_of(whole.parts, [&](const NamePart& word) {
       return word.weight >= 1 && one.parts.size() > 1 &&
              std::ranges::find(one.parts, word.meaning, &NamePart::meaning) != one.parts.end();
     });
-    if (one.column->values) {
-      part.by_values = share_in_pieces(*one.column->values, pieces);
-    }
     constexpr double kSupported = 0.15;
     if (part.by_pattern || part.by_values >= kSupported) {
       parts.push_back(part);
@@ -463,8 +493,9 @@ std::vector<Split> find_splits(const std::vector<Candidate>& wholes,
       continue;
     }
     Split best;
+    const std::vector<double> shares = shares_in(whole, many);
     const auto consider = [&](const Pattern* pattern) {
-      std::vector<Part> parts = parts_of(whole, many, pattern);
+      const std::vector<Part> parts = parts_of(whole, many, shares, pattern);
       if (parts.size() >= 2) {
         Split split = weigh(whole, parts, merged);
         if (split.confidence > best.confidence) {

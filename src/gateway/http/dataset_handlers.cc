@@ -30,12 +30,15 @@ constexpr std::int64_t kPageMax = 1000;
 /// Up to where the registry's members stand.
 constexpr std::string_view kSummary = R"({
   "type":"object","required":["name","bucket","rows","files","size_bytes","column_count",
-    "snapshot_id","updated_at","description","owner","sensitivity","sensitivity_from","tags",
+    "snapshot_id","updated_at","schema_fingerprint","description","owner","sensitivity",
+    "sensitivity_from","tags",
     "freshness"],"properties":{
   "name":{"type":"string"},"bucket":{"type":"string"},"rows":{"type":"integer"},
   "files":{"type":"integer"},"size_bytes":{"type":"integer"},"column_count":{"type":"integer"},
   "snapshot_id":{"type":["integer","null"]},
-  "updated_at":{"type":"string","format":"date-time"},)";
+  "updated_at":{"type":"string","format":"date-time"},
+  "schema_fingerprint":{"type":"string",
+    "description":"Equal for equal names, types, nullability and nesting."},)";
 
 /// Up to where the members of a column stand that are the registry's.
 constexpr std::string_view kDataset = R"({
@@ -97,6 +100,7 @@ json::object to_object(const DatasetSummary& summary) {
   out["column_count"] = summary.column_count;
   out["snapshot_id"] = or_null(summary.snapshot_id);
   out["updated_at"] = time_text(summary.updated_at_ms);
+  out["schema_fingerprint"] = summary.schema_fingerprint;
   put_registry(out, summary.entry, summary.freshness);
   return out;
 }

@@ -71,7 +71,7 @@ constexpr std::string_view kDiffRequest = R"({
   "nested":{"type":["string","null"],"enum":["flatten","struct",null]},
   "snapshot_id":{"type":["integer","null"],"description":"What changed since then."},
   "source":{"type":["string","null"],"maxLength":255,
-    "description":"Whose rules hold; else as the file's name says."}}})";
+    "pattern":"^[^\\u0000-\\u001f\\u007f]*$","description":"Whose rules hold; else as the file's name says."}}})";
 
 constexpr std::string_view kDiffAnswer = R"({
   "type":"object","required":["dataset","source","schema_id","schema_fingerprint",
@@ -105,7 +105,7 @@ constexpr std::string_view kMigrateRequest = R"({
   "type":"object","additionalProperties":false,"required":["dataset","rules"],"properties":{
   "dataset":{"type":"string","minLength":1},
   "source":{"type":["string","null"],"maxLength":255,
-    "description":"Whose files it is remembered for; else for all."},
+    "pattern":"^[^\\u0000-\\u001f\\u007f]*$","description":"Whose files it is remembered for; else for all."},
   "rules":{"type":"array","minItems":1,"maxItems":10000,
     "items":{"$ref":"#/components/schemas/SchemaRuleProposal"}},
   "schema_id":{"type":["integer","null"],"description":"409 if the dataset has another one now."},
@@ -299,6 +299,26 @@ Result<std::string> decode_base64(std::string_view text) {
   return out;
 }
 
+/// Empty if there is none.
+Result<std::string> checked_source(std::optional<std::string> source) {
+  constexpr std::ptrdiff_t kCharactersMax = 255;
+  constexpr unsigned char kDelete = 0x7F;
+  const auto is_control = [](char c) {
+    return static_cast<unsigned char>(c) < ' ' || static_cast<unsigned char>(c) == kDelete;
+  };
+  const auto begins_character = [](char c) {
+    return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U;
+  };
+  std::string text = std::move(source).value_or("");
+  if (std::ranges::any_of(text, is_control) ||
+      std::ranges::count_if(text, begins_character) > kCharactersMax) {
+    return fail(ErrorCode::InvalidArgument,
+                fmt::format("source must have at most {} characters, and no control characters",
+                            kCharactersMax));
+  }
+  return text;
+}
+
 Result<ingest::GivenColumn> decode_column(const json::value& value) {
   LH_ASSIGN_OR_RETURN(JsonFields fields, JsonFields::of(value, "a column"));
   ingest::GivenColumn column;
@@ -369,7 +389,7 @@ Result<ingest::DiffRequest> decode_diff(const json::value& body) {
   diff.file_name = std::move(file_name).value_or("");
   LH_ASSIGN_OR_RETURN(diff.snapshot_id, fields.optional_int64("snapshot_id"));
   LH_ASSIGN_OR_RETURN(std::optional<std::string> source, fields.optional_string("source"));
-  diff.source = std::move(source).value_or("");
+  LH_ASSIGN_OR_RETURN(diff.source, checked_source(std::move(source)));
   LH_RETURN_IF_ERROR(fields.refuse_unknown());
   return diff;
 }
@@ -402,18 +422,12 @@ Result<MigrationRule> decode_rule(const json::value& value) {
   return rule;
 }
 
-constexpr std::size_t kSourceBytesMax = 255;
-
 Result<ingest::MigrateRequest> decode_migrate(const json::value& body) {
   LH_ASSIGN_OR_RETURN(JsonFields fields, JsonFields::of(body, "the request body"));
   ingest::MigrateRequest migrate;
   LH_ASSIGN_OR_RETURN(migrate.dataset, fields.require_string("dataset"));
   LH_ASSIGN_OR_RETURN(std::optional<std::string> source, fields.optional_string("source"));
-  migrate.source = std::move(source).value_or("");
-  if (migrate.source.size() > kSourceBytesMax) {
-    return fail(ErrorCode::InvalidArgument,
-                fmt::format("source is longer than {} bytes", kSourceBytesMax));
-  }
+  LH_ASSIGN_OR_RETURN(migrate.source, checked_source(std::move(source)));
   LH_ASSIGN_OR_RETURN(const json::array* rules, fields.require_array("rules"));
   for (const json::value& one : *rules) {
     LH_ASSIGN_OR_RETURN(MigrationRule rule, decode_rule(one));

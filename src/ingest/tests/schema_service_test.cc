@@ -31,8 +31,8 @@ class SchemaServiceTest : public ::testing::Test {
         metastore::open_sqlite((lake.folder() / "metastore.db").string()).value();
     catalog::SchemaRules rules{*metastore};
     IngestService ingest{lake.catalog(), lake.engine(), lake.buckets(), lake.writer(), &rules};
-    SchemaService schemas{lake.catalog(), *metastore, lake.engine(), lake.service(),
-                          lake.writer(),  ingest,     rules};
+    SchemaService schemas{lake.catalog(), lake.engine(), lake.service(),
+                          lake.writer(),  ingest,        rules};
   };
   static void SetUpTestSuite() { all_ = new Lake(); }
   static void TearDownTestSuite() {
