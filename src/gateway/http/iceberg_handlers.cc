@@ -320,9 +320,6 @@ Result<Response> IcebergHandlers::create_table(const Call& call) {
                         catalog_.create_table(call.context(), std::move(request), options));
     return table_response(table);
   };
-  if (request.stage) {
-    return create({});  // Writes nothing that counts: staging twice is two stages.
-  }
   Write write;
   write.answers_table = !request.stage;
   write.keeps_receipt_after = request.stage;  // Nothing is committed that it could go along with.
