@@ -393,10 +393,10 @@ Result<DatasetProfiler::Task> DatasetProfiler::task_of(const RequestContext& con
       leaf.path = std::move(now);
     }
   }
-  if (!pii.scan) {
-    // Nobody has looked yet, and personal values are not to be kept here.
-    std::int64_t sampled = 0;
-    LH_ASSIGN_OR_RETURN(pii.findings, pii_.look(context, pii.table, std::nullopt, &sampled));
+  LH_ASSIGN_OR_RETURN(const bool look_first, pii_.is_due(context, pii.table));
+  if (look_first) {
+    // Personal values are not to be kept here.
+    LH_ASSIGN_OR_RETURN(pii, pii_.find(context, pii.table, std::nullopt));
   }
   task.personal = PiiScanner::personal_columns(pii);
   return task;

@@ -181,7 +181,14 @@ Result<std::vector<PiiFinding>> PiiScanner::look(const RequestContext& context,
 Result<bool> PiiScanner::is_due(const RequestContext& context, const catalog::LoadedTable& table) {
   LH_ASSIGN_OR_RETURN(const catalog::PiiReport report,
                       findings_.load(context, table.metadata->table_uuid));
-  return !report.scan || live_rows(*table.metadata) >= 2 * report.scan->table_rows;
+  if (!report.scan || live_rows(*table.metadata) >= 2 * report.scan->table_rows) {
+    return true;
+  }
+  const iceberg::Snapshot* now = table.metadata->current_snapshot();
+  const iceberg::Snapshot* then = report.scan->snapshot_id
+                                      ? table.metadata->snapshot_by_id(*report.scan->snapshot_id)
+                                      : nullptr;
+  return now != nullptr && then != nullptr && now->schema_id != then->schema_id;
 }
 
 Result<DatasetPii> PiiScanner::report_of(const RequestContext& context,
@@ -218,42 +225,40 @@ Result<DatasetPii> PiiScanner::show(const RequestContext& context, const std::st
   return report_of(context, std::move(table));
 }
 
-Result<std::vector<PiiFinding>> PiiScanner::look(const RequestContext& context,
-                                                 const catalog::LoadedTable& table,
-                                                 std::optional<std::int64_t> sample_rows,
-                                                 std::int64_t* sampled_rows) {
+Result<DatasetPii> PiiScanner::find(const RequestContext& context, catalog::LoadedTable table,
+                                    std::optional<std::int64_t> sample_rows) {
+  const iceberg::TableMetadata& metadata = *table.metadata;
   const std::string name = to_string(table.identifier);
-  const iceberg::Snapshot* snapshot = table.metadata->current_snapshot();
-  const std::vector<LeafColumn> columns =
-      readable_columns(snapshot == nullptr ? *table.metadata->current_schema()
-                                           : table.metadata->schema_of(*snapshot));
+  const iceberg::Snapshot* snapshot = metadata.current_snapshot();
+  const std::vector<LeafColumn> columns = readable_columns(
+      snapshot == nullptr ? *metadata.current_schema() : metadata.schema_of(*snapshot));
+  catalog::PiiScan scan{.snapshot_id = metadata.current_snapshot_id,
+                        .at_ms = catalog_.now_ms(),
+                        .sampled_rows = 0,
+                        .table_rows = live_rows(metadata),
+                        .on_demand = true};
   std::vector<json::array> rows;
   if (snapshot != nullptr && !columns.empty()) {
     const std::string source =
         fmt::format("{} AT (VERSION => {})", quote_sql_identifier(name), snapshot->snapshot_id);
     SqlRequest request;
-    request.sql = sample_sql(columns, source, live_rows(*table.metadata),
+    request.sql = sample_sql(columns, source, scan.table_rows,
                              rows_of_sample(sample_rows.value_or(kRowsDefault), columns.size()));
     LH_ASSIGN_OR_RETURN(rows, rows_of(context, queries_, std::move(request)));
+    scan.sampled_rows = static_cast<std::int64_t>(rows.size());
   }
-  *sampled_rows = static_cast<std::int64_t>(rows.size());
-  return detect_pii(name, to_pii_columns(columns, rows));
+  LH_RETURN_IF_ERROR(findings_.record(context, metadata.table_uuid, scan,
+                                      detect_pii(name, to_pii_columns(columns, rows)), true));
+  return report_of(context, std::move(table));
 }
 
 Result<DatasetPii> PiiScanner::scan(const RequestContext& context, const std::string& dataset,
                                     std::optional<std::int64_t> sample_rows) {
   LH_ASSIGN_OR_RETURN(const catalog::TableIdentifier identifier,
                       catalog_.resolve_dataset(context, dataset));
-  LH_ASSIGN_OR_RETURN(const catalog::LoadedTable table, catalog_.load_table(context, identifier));
-  catalog::PiiScan scan{.snapshot_id = table.metadata->current_snapshot_id,
-                        .at_ms = catalog_.now_ms(),
-                        .sampled_rows = 0,
-                        .table_rows = live_rows(*table.metadata),
-                        .on_demand = true};
-  LH_ASSIGN_OR_RETURN(const std::vector<PiiFinding> findings,
-                      look(context, table, sample_rows, &scan.sampled_rows));
-  LH_RETURN_IF_ERROR(findings_.record(context, table.metadata->table_uuid, scan, findings, true));
-  LH_ASSIGN_OR_RETURN(catalog::LoadedTable after, propose(context, table));
+  LH_ASSIGN_OR_RETURN(catalog::LoadedTable table, catalog_.load_table(context, identifier));
+  LH_ASSIGN_OR_RETURN(const DatasetPii found, find(context, std::move(table), sample_rows));
+  LH_ASSIGN_OR_RETURN(catalog::LoadedTable after, propose(context, found.table));
   return report_of(context, std::move(after));
 }
 

@@ -47,12 +47,11 @@ class PiiScanner {
   Result<std::vector<catalog::PiiFinding>> look(const RequestContext& context,
                                                 const std::string& dataset, const Written& written,
                                                 std::int64_t* sampled_rows);
-  /// The same of a sample of a dataset's current rows. Nothing is kept.
-  Result<std::vector<catalog::PiiFinding>> look(const RequestContext& context,
-                                                const catalog::LoadedTable& table,
-                                                std::optional<std::int64_t> sample_rows,
-                                                std::int64_t* sampled_rows);
-  /// Whether a few more rows are worth a look: the dataset was never looked at, or has doubled.
+  /// Looks at a sample of a dataset's current rows, and keeps what is found instead of what was.
+  /// The registry is not told.
+  Result<DatasetPii> find(const RequestContext& context, catalog::LoadedTable table,
+                          std::optional<std::int64_t> sample_rows);
+  /// Whether the dataset is worth a look: it never got one, or has doubled or changed its columns.
   Result<bool> is_due(const RequestContext& context, const catalog::LoadedTable& table);
 
   /// Tells the registry what was found in the dataset, if it does not know. What a person decided
@@ -60,9 +59,8 @@ class PiiScanner {
   Result<catalog::LoadedTable> propose(const RequestContext& context,
                                        const catalog::LoadedTable& table);
 
-  /// Looks at a sample of the whole dataset, and keeps what is found instead of what was.
-  /// At most `sample_rows` of it (100 to 100,000), fewer of a wide table. NotFound with the nearest
-  /// names.
+  /// `find`, and `propose` what was found. At most `sample_rows` (100 to 100,000) are looked at,
+  /// fewer of a wide table. NotFound with the nearest names.
   Result<DatasetPii> scan(const RequestContext& context, const std::string& dataset,
                           std::optional<std::int64_t> sample_rows);
   /// What was found so far.

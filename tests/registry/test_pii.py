@@ -182,10 +182,14 @@ def test_personal_values_are_not_in_a_profile(server):
     assert set(columns["salary"]["quantiles"]) == {"0.05", "0.25", "0.5", "0.75", "0.95"}
     assert "min" not in columns["salary"] and "histogram" not in columns["salary"]
     assert columns["team"]["top_values"][0] == {"value": "red", "count": 30}
-    # The same for a dataset that nobody has looked through.
+    # The same for a dataset that nobody has looked through, and for its new columns.
     server.sql("CREATE TABLE hr.unseen AS SELECT email FROM hr.private")
     found, columns = profile(server, "hr.unseen")
     assert "person1@" not in json.dumps(found) and columns["email"]["personal"] == "email"
+    server.sql("ALTER TABLE hr.unseen ADD COLUMN card VARCHAR")
+    server.sql("INSERT INTO hr.unseen VALUES ('a@example.org', '4111111111111111')")
+    found, columns = profile(server, "hr.unseen")
+    assert "41111" not in json.dumps(found) and columns["card"]["personal"] == "card"
 
 
 def test_odd_columns_have_profiles_too(server):
