@@ -191,6 +191,14 @@ class Planning {
 Result<catalog::TableIdentifier> resolve_table(const RequestContext& context,
                                                catalog::Catalog& catalog,
                                                const std::vector<std::string>& parts) {
+  if (parts.size() > 1 && parts.back().contains('.')) {
+    // In quotes it is one name, dots and all, before it is anything else.
+    const catalog::TableIdentifier exact{.name_space = {parts.begin(), parts.end() - 1},
+                                         .name = parts.back()};
+    if (const auto is_there = catalog.table_exists(context, exact); is_there && *is_there) {
+      return exact;
+    }
+  }
   auto found = catalog.resolve_dataset(context, dotted(parts));
   if (!found && found.error().code == ErrorCode::NotFound && parts.size() > 1 &&
       to_lower(parts.front()) == "lake") {
@@ -207,8 +215,18 @@ Result<catalog::TableIdentifier> resolve_table(const RequestContext& context,
 
 Result<catalog::TableIdentifier> new_table(const std::vector<std::string>& parts) {
   const std::size_t skip = parts.size() == 3 && to_lower(parts.front()) == "lake" ? 1 : 0;
-  return catalog::Catalog::parse_dataset(
-      dotted({parts.begin() + static_cast<std::ptrdiff_t>(skip), parts.end()}));
+  const std::vector<std::string> named(parts.begin() + static_cast<std::ptrdiff_t>(skip),
+                                       parts.end());
+  if (named.size() < 2 || !named.back().contains('.')) {
+    return catalog::Catalog::parse_dataset(dotted(named));
+  }
+  // Behind a namespace it is one name, dots and all.
+  LH_ASSIGN_OR_RETURN(
+      catalog::TableIdentifier table,
+      catalog::Catalog::parse_dataset(dotted({named.begin(), named.end() - 1}) + ".x"));
+  table.name = named.back();
+  LH_RETURN_IF_ERROR(catalog::check_identifier(table));
+  return table;
 }
 
 Result<std::int64_t> parse_timestamp_ms(std::string_view text) {

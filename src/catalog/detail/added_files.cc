@@ -17,9 +17,12 @@ namespace {
 using iceberg::ManifestFile;
 using iceberg::Snapshot;
 
-// A path without a scheme that lies in no folder of this machine. Iceberg's own tests commit such
-// files, and naming one gives nobody anything to read.
+// A path without a scheme that lies in no folder of this machine, or in none at all. Iceberg's own
+// tests commit such files, and naming one gives nobody anything to read.
 bool names_nothing(const std::string& path) {
+  if (path.find_first_of("/\\:") == std::string::npos) {
+    return path != ".." && path != ".";
+  }
   if (!path.starts_with('/') || path.contains("/../")) {
     return false;
   }
