@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "catalog/catalog.h"
+#include "catalog/detail/locations.h"
 #include "catalog/detail/rows.h"
 
 // Namespaces: rows in the metastore, and nothing else.
@@ -71,6 +72,9 @@ Result<NamespaceInfo> Catalog::load_namespace(const RequestContext& context,
     }
     return {};
   }));
+  LH_ASSIGN_OR_RETURN(std::string location,
+                      buckets_.location(buckets_.primary(), detail::namespace_key(name_space)));
+  info.properties.try_emplace("location", std::move(location));
   return info;
 }
 

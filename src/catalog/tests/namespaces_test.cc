@@ -20,8 +20,9 @@ TEST_F(NamespacesTest, KeepTheirProperties) {
   ASSERT_THAT(catalog_->create_namespace(context_, {"a"}, {{"owner", "alice"}, {"x", "1"}}),
               IsOk());
   reopen();
+  const auto location = Pair("location", "file://" + folder_ + "/buckets/primary/a");
   EXPECT_THAT(catalog_->load_namespace(context_, {"a"})->properties,
-              ElementsAre(Pair("owner", "alice"), Pair("x", "1")));
+              ElementsAre(location, Pair("owner", "alice"), Pair("x", "1")));
 
   const auto changed =
       catalog_->update_namespace_properties(context_, {"a"}, {"x", "absent"}, {{"owner", "bob"}});
@@ -30,7 +31,7 @@ TEST_F(NamespacesTest, KeepTheirProperties) {
   EXPECT_THAT(changed->removed, ElementsAre("x"));
   EXPECT_THAT(changed->missing, ElementsAre("absent"));
   EXPECT_THAT(catalog_->load_namespace(context_, {"a"})->properties,
-              ElementsAre(Pair("owner", "bob")));
+              ElementsAre(location, Pair("owner", "bob")));
   EXPECT_THAT(catalog_->update_namespace_properties(context_, {"a"}, {"k"}, {{"k", "v"}}),
               FailsWith(ErrorCode::InvalidArgument));
   EXPECT_THAT(catalog_->update_namespace_properties(context_, {"absent"}, {}, {}),
