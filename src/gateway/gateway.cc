@@ -128,7 +128,10 @@ class Gateway::Impl {
         ingest_(services.ingest, services.catalog, pools_),
         datasets_(services.datasets, services.catalog, pools_),
         schemas_(services.schemas, services.catalog, pools_),
-        maintenance_(services.catalog, services.metastore, pools_),
+        maintenance_(services.catalog, services.metastore,
+                     query::SizeResync(services.catalog, services.engine, services.buckets,
+                                       services.manifests),
+                     pools_),
         registry_(services.registry, services.catalog, services.view_lineage, pools_),
         profiles_(services.profiler, services.pii, services.catalog, pools_) {
     add_engine_metrics(metrics, services.engine);

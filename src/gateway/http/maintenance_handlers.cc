@@ -1,5 +1,6 @@
 #include "gateway/http/maintenance_handlers.h"
 
+#include <algorithm>
 #include <optional>
 #include <utility>
 
@@ -46,6 +47,24 @@ constexpr std::string_view kRebuilt = R"({
     "location":{"type":"string"},"reason":{"type":"string"}}}},
   "dropped":{"type":"integer","description":"Folders of datasets that were dropped without their files."}}})";
 
+constexpr std::string_view kResync = R"({
+  "type":"object","additionalProperties":false,"properties":{
+  "verify":{"type":"boolean","default":false,
+    "description":"Look into datasets that say their counts, too."}}})";
+
+constexpr std::string_view kResynced = R"({
+  "type":"object","required":["checked","right","repaired","problems"],"properties":{
+  "checked":{"type":"integer"},
+  "right":{"type":"integer","description":"Datasets that were left as they were."},
+  "repaired":{"type":"array","items":{"type":"object",
+    "required":["dataset","snapshot_id","rows","files","size_bytes"],"properties":{
+    "dataset":{"type":"string"},"snapshot_id":{"type":"integer"},
+    "rows":{"type":"integer","description":"Without those that are deleted by position."},
+    "files":{"type":"integer"},"size_bytes":{"type":"integer"}}}},
+  "problems":{"type":"array","description":"What cannot be repaired here.",
+    "items":{"type":"object","required":["dataset","reason"],"properties":{
+    "dataset":{"type":"string"},"reason":{"type":"string"}}}}}})";
+
 ContentSpec content(std::string_view schema) {
   return {.media_type = "application/json", .schema = std::string(schema)};
 }
@@ -79,9 +98,79 @@ std::string to_text(const catalog::RebuildReport& report, bool dry_run) {
   return json::serialize(text);
 }
 
+std::string to_text(const query::ResyncReport& report) {
+  json::array repaired;
+  for (const query::ResyncedDataset& dataset : report.repaired) {
+    const query::SnapshotTotals& totals = dataset.totals;
+    const std::int64_t rows = std::max<std::int64_t>(0, totals.records - totals.position_deletes);
+    repaired.push_back(json::object{{"dataset", to_string(dataset.table)},
+                                    {"snapshot_id", dataset.snapshot_id},
+                                    {"rows", rows},
+                                    {"files", totals.data_files},
+                                    {"size_bytes", totals.bytes}});
+  }
+  json::array problems;
+  for (const query::ResyncProblem& problem : report.problems) {
+    problems.push_back(
+        json::object{{"dataset", to_string(problem.table)}, {"reason", problem.reason}});
+  }
+  return json::serialize(json::object{{"checked", report.checked},
+                                      {"right", report.right},
+                                      {"repaired", std::move(repaired)},
+                                      {"problems", std::move(problems)}});
+}
+
 }  // namespace
 
+void MaintenanceHandlers::add_resync_route(Router& router) {
+  router.add({.method = Method::Post,
+              .path = "/catalog/resync-missing",
+              .operation_id = "resyncMissing",
+              .summary = "Repair the counts of datasets that do not say them",
+              .tag = "catalog",
+              .description =
+                  "Other programs may commit snapshots that do not say how many rows and files the "
+                  "dataset has. They are counted by the files' footers and put into a new "
+                  "snapshot with the same files.",
+              .parameters = {{.in = ParameterSpec::In::Header,
+                              .name = "Idempotency-Key",
+                              .description = "A repetition with the same key does nothing."}},
+              .request = {content(kResync)},
+              .responses = {{.status = 200,
+                             .description = "What was repaired, and what could not be.",
+                             .content = {content(kResynced)}}},
+              .errors = {413, 415, 422, 504},
+              .handler = [this](Request request) { return resync(std::move(request)); }});
+}
+
+net::awaitable<Result<Response>> MaintenanceHandlers::resync(Request request) {
+  LH_ASSIGN_OR_CO_RETURN(const std::string key, idempotency_key(request));
+  LH_ASSIGN_OR_CO_RETURN(const json::value body, co_await request.read_json());
+  LH_ASSIGN_OR_CO_RETURN(JsonFields fields, JsonFields::of(body, "the request body"));
+  LH_ASSIGN_OR_CO_RETURN(const auto verify, fields.optional_bool("verify"));
+  LH_CO_RETURN_IF_ERROR(fields.refuse_unknown());
+  auto work = [this, context = request.context, all = verify.value_or(false), key] {
+    return resync_now(context, all, key);
+  };
+  co_return co_await run_on(pools_.jobs, std::move(work));
+}
+
+Result<Response> MaintenanceHandlers::resync_now(const RequestContext& context, bool verify,
+                                                 const std::string& key) {
+  ReceiptKeeper receipts(catalog_, context, key,
+                         fmt::format("POST /catalog/resync-missing\n{}", verify));
+  LH_ASSIGN_OR_RETURN(std::optional<Response> earlier, receipts.earlier());
+  if (earlier) {
+    return *std::move(earlier);
+  }
+  LH_ASSIGN_OR_RETURN(const query::ResyncReport report, sizes_.run(context, verify));
+  std::string body = to_text(report);
+  receipts.keep_after(200, body);
+  return json_text_response(200, std::move(body));
+}
+
 void MaintenanceHandlers::add_routes(Router& router) {
+  add_resync_route(router);
   router.add({.method = Method::Post,
               .path = "/catalog/rebuild",
               .operation_id = "rebuildCatalog",
