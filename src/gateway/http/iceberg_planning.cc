@@ -1,7 +1,6 @@
 #include "gateway/http/iceberg_planning.h"
 
 #include <algorithm>
-#include <array>
 #include <set>
 #include <utility>
 #include <vector>
@@ -33,6 +32,8 @@ constexpr std::size_t kTaskBytes = 512;
 constexpr std::size_t kStatsBytes = 160;
 constexpr std::size_t kTasksMax = 10'000;
 constexpr std::size_t kEntriesMax = 200'000;
+constexpr std::size_t kEntriesMin = 1000;
+constexpr std::size_t kChecksMax = 20'000'000;  // Predicates times entries.
 constexpr std::size_t kDeletesMax = 1'000'000;
 constexpr std::size_t kPartsMax = 1000;
 constexpr std::size_t kPartBytes = std::size_t{1} << 20U;
@@ -63,6 +64,14 @@ Result<ScanPosition> position_from(const json::array& array) {
     position.entry = array[1].to_number<std::size_t>(error);
   }
   return error ? Result<ScanPosition>(no_plan_task("it is not one of this server's")) : position;
+}
+
+std::size_t predicates_of(const iceberg::Expression& expression) {
+  std::size_t count = expression.kind() == iceberg::Expression::Kind::Is ? 1 : 0;
+  for (const iceberg::Expression& part : expression.parts()) {
+    count += predicates_of(part);
+  }
+  return count;
 }
 
 /// A column and the columns in it.
@@ -325,7 +334,8 @@ Result<std::string> PlanningHandlers::tasks_json(const Call& call, const LoadedT
     const std::size_t task_bytes = kTaskBytes + kStatsBytes * scan.stats.size() + task.size();
     request.with_residuals = true;
     request.tasks_max = std::clamp<std::size_t>(kAnswerBytes / task_bytes, 1, kTasksMax);
-    request.entries_max = kEntriesMax;
+    request.entries_max =
+        std::clamp(kChecksMax / (predicates_of(request.filter) + 1), kEntriesMin, kEntriesMax);
     request.deletes_max = kDeletesMax;
     request.parts_max = std::clamp<std::size_t>(kPartBytes / task.size(), 1, kPartsMax);
     LH_ASSIGN_OR_RETURN(

@@ -621,6 +621,9 @@ bool Pruner::may_match(const DataFile& file) {
 }
 
 std::optional<Expression> Pruner::residual(const DataFile& file) {
+  if (leaves_.empty()) {
+    return std::nullopt;
+  }
   const EvidenceByLeaf& by_leaf = evidence(file.spec_id);
   bool changed = false;
   Expression out = reduced(
