@@ -15,6 +15,7 @@
 #include "query/constant_stream.h"
 #include "query/ddl.h"
 #include "query/planner.h"
+#include "query/sql_excerpt.h"
 
 namespace lakehouse::query {
 namespace {
@@ -414,20 +415,13 @@ Result<std::optional<QueryService::Outcome>> QueryService::repeated(const Reques
 
 namespace {
 
-constexpr std::size_t kLineageSqlBytesMax = 2'000;
-
 catalog::LineageRun lineage_of(std::string job, std::vector<catalog::LineageInput> inputs,
                                const SqlRequest& request) {
   catalog::LineageRun run;
   run.job = std::move(job);
   // What reads no table holds the rows themselves, which are not to be kept here.
   if (!inputs.empty()) {
-    std::size_t size = std::min(request.sql.size(), kLineageSqlBytesMax);
-    while (size > 0 && size < request.sql.size() &&
-           (static_cast<unsigned char>(request.sql[size]) & 0xC0U) == 0x80U) {
-      --size;  // Not within a character.
-    }
-    run.detail_json = json::serialize(json::object{{"sql", request.sql.substr(0, size)}});
+    run.detail_json = json::serialize(json::object{{"sql", sql_excerpt(request.sql)}});
   }
   run.inputs = std::move(inputs);
   return run;

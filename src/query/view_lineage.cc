@@ -8,6 +8,7 @@
 #include <fmt/ranges.h>
 
 #include "base/json.h"
+#include "query/sql_excerpt.h"
 
 namespace lakehouse::query {
 namespace {
@@ -16,7 +17,6 @@ namespace json = boost::json;
 
 constexpr std::size_t kViewsMax = 10'000;
 constexpr std::size_t kSqlBytesMax = std::size_t{1} << 20U;
-constexpr std::size_t kSqlBytesKept = 2'000;
 
 std::string text_in(const json::object& node, std::string_view name) {
   const json::value* value = node.if_contains(name);
@@ -152,13 +152,8 @@ Status ViewLineage::record(const RequestContext& context, const catalog::LoadedV
       }
     }
   }
-  std::size_t size = std::min(sql->size(), kSqlBytesKept);
-  while (size > 0 && size < sql->size() &&
-         (static_cast<unsigned char>((*sql)[size]) & 0xC0U) == 0x80U) {
-    --size;  // Not within a character.
-  }
   run.detail_json =
-      to_json(json::object{{"version_id", version->version_id}, {"sql", sql->substr(0, size)}});
+      to_json(json::object{{"version_id", version->version_id}, {"sql", sql_excerpt(*sql)}});
   return registry_.record_if_new(context, run);
 }
 
