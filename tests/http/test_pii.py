@@ -15,12 +15,6 @@ PRECISION_MIN = 0.9
 RECALL_MIN = 0.95
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    with harness.Server(tmp_path_factory.mktemp("pii") / "lake") as running:
-        yield running
-
-
 def pii(server, dataset, method="GET", path="", **options):
     return server.call(method, f"/catalog/datasets/by-name/{dataset}/pii{path}", **options)
 
