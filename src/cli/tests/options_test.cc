@@ -41,6 +41,16 @@ TEST(Options, TheServerIsTheOptionElseTheVariableElseTheDefault) {
   ::unsetenv("LAKEHOUSE_SERVER");
 }
 
+TEST(Options, TheTokenIsTheOptionElseTheVariable) {
+  ::unsetenv("LAKEHOUSE_TOKEN");
+  EXPECT_EQ(parsed<SqlOptions>({"sql", "SELECT 1"}).server.token, "");
+  ::setenv("LAKEHOUSE_TOKEN", "a", 1);
+  EXPECT_EQ(parsed<SqlOptions>({"sql", "SELECT 1"}).server.token, "a");
+  EXPECT_EQ(parsed<IngestOptions>({"ingest", "f.csv", "--token", "b"}).server.token, "b");
+  ::unsetenv("LAKEHOUSE_TOKEN");
+  EXPECT_EQ(parsed<KeysOptions>({"keys", "new", "alice"}).name, "alice");
+}
+
 TEST(Options, SqlTakesParametersAndFormats) {
   const auto sql = parsed<SqlOptions>(
       {"sql", "--format", "csv", "--arg", "1", "--arg", "-x", "--limit", "7", "SELECT ?, ?"});
