@@ -27,6 +27,8 @@ constexpr std::size_t kColumnsMax = 1000;
 /// Of all columns together, so that a wide table costs no more than a long one.
 constexpr std::int64_t kCellsMax = 200'000;
 constexpr std::int64_t kRowsDefault = 2000;
+/// While somebody waits for an ingest.
+constexpr std::int64_t kRowsAtIngest = 500;
 constexpr std::int64_t kRowsMin = 100;
 constexpr std::int64_t kRowsMax = 100'000;
 /// More rows than that are not read for a sample of them; the first so many are.
@@ -171,7 +173,7 @@ Result<std::vector<PiiFinding>> PiiScanner::look(const RequestContext& context,
   statement.text = sample_sql(
       columns,
       "read_parquet(getvariable('lh_pii_files'), hive_partitioning = false, union_by_name = true)",
-      written.rows, rows_of_sample(kRowsDefault, columns.size()));
+      written.rows, rows_of_sample(kRowsAtIngest, columns.size()));
   statement.variables.push_back({.name = "lh_pii_files", .value = std::move(paths)});
   LH_ASSIGN_OR_RETURN(const engine::Rows rows, engine_.query_rows(context, std::move(statement)));
   *sampled_rows = static_cast<std::int64_t>(rows.rows.size());
