@@ -171,6 +171,41 @@ TEST_F(Views, WhatFailsLeavesNothingBehind) {
   EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder), {}), 1);
 }
 
+TEST_F(Views, AFailingStoreLeavesTheOldOrTheNewView) {
+  using storage::testing::FaultPlan;
+  make_view(id("v"));
+  for (const auto kind : {FaultPlan::Kind::NotDone, FaultPlan::Kind::AnswerLost}) {
+    bool fired = true;
+    for (int n = 1; fired; ++n) {
+      SCOPED_TRACE(n);
+      const TableIdentifier created =
+          id(std::to_string(static_cast<int>(kind)) + "-" + std::to_string(n));
+      const auto sql = [&] {
+        return *catalog_->load_view(context_, id("v"))
+                    .value()
+                    .metadata->current_version()
+                    ->sql_for("spark");
+      };
+      const std::string before = sql();
+      const std::string wanted = "SELECT '" + created.name + "'";
+      faults_->arm(n, kind);
+      const auto replaced = catalog_->replace_view(context_, id("v"), {}, to_sql(wanted));
+      fired = faults_->fired();
+      faults_->arm(n, kind);
+      const auto made = catalog_->create_view(context_, view_request(created));
+      fired = fired || faults_->fired();
+      faults_->disarm();
+      reopen();
+      EXPECT_EQ(sql(), replaced ? wanted : before);
+      EXPECT_THAT(catalog_->view_exists(context_, created), IsOkAnd(made.has_value()));
+      if (!made) {
+        EXPECT_THAT(catalog_->create_view(context_, view_request(created)), IsOk());
+      }
+      EXPECT_THAT(catalog_->load_view(context_, created), IsOk());
+    }
+  }
+}
+
 TEST_F(Views, ALocationStaysAndMetadataMayLieInAFreeFolderOfABucket) {
   make(id("t"));
   const auto table = catalog_->load_table(context_, id("t")).value();

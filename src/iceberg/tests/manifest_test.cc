@@ -75,6 +75,29 @@ TEST_F(ManifestTest, EveryFieldSurvivesInEveryVersion) {
   }
 }
 
+TEST_F(ManifestTest, ThePathsOfLiveFilesAreReadWithoutTheTable) {
+  for (const int version : {1, 2, 3}) {
+    SCOPED_TRACE(version);
+    const TableMetadata table = make_table(version);
+    ManifestEntry gone = entry_of(full_file("file:///gone"));
+    gone.status = EntryStatus::Deleted;
+    gone.snapshot_id = 7;
+    gone.sequence_number = gone.file_sequence_number = 1;
+    const std::vector<ManifestEntry> entries = {entry_of(full_file("file:///a")), gone,
+                                                entry_of(full_file("s3://b/c"))};
+    const auto encoded = encode_manifest(table, 0, ManifestContent::Data, 7, entries);
+    ASSERT_THAT(encoded, IsOk());
+    const auto paths = live_file_paths(encoded->bytes, "m");
+    ASSERT_THAT(paths, IsOk());
+    EXPECT_THAT(*paths, ::testing::ElementsAre("file:///a", "s3://b/c"));
+    // Cut anywhere it is an error or has fewer files, and never a crash.
+    for (std::size_t size = 0; size < encoded->bytes.size(); size += 7) {
+      const auto cut = live_file_paths(std::span(encoded->bytes).first(size), "m");
+      EXPECT_TRUE(cut ? cut->size() < 2 : cut.error().code == ErrorCode::DataLoss) << size;
+    }
+  }
+}
+
 TEST_F(ManifestTest, DeleteFilesKeepTheirFields) {
   const TableMetadata table = make_table(3);
   DataFile vector = full_file(table.location + "/data/dv.puffin");
