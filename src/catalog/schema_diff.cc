@@ -349,6 +349,13 @@ std::string canonical(const Type& type) {
   return std::string(kind) + canonical(type.fields);
 }
 
+/// What a prompt has room for.
+template <class T>
+std::span<const T> first_of(const std::vector<T>& all) {
+  constexpr std::size_t kPromptLinesMax = 100;
+  return std::span(all).first(std::min(all.size(), kPromptLinesMax));
+}
+
 std::string describe(const DiffColumn& column) {
   std::string text = fmt::format("- {} ({}{})", json::serialize(json::value(column.name)),
                                  duckdb_type(*column.type), column.required ? ", required" : "");
@@ -505,15 +512,15 @@ std::string prompt_for(const SchemaDiff& diff, std::span<const DiffColumn> befor
   std::string text =
       "A table's columns changed between two versions of the same data. Some old columns may be "
       "new ones under another name.\n\nOld columns without a certain partner:\n";
-  for (const std::string& name : diff.removed) {
+  for (const std::string& name : first_of(diff.removed)) {
     text += describe(*find_in(before, name)) + "\n";
   }
   text += "\nNew columns without a certain partner:\n";
-  for (const std::string& name : diff.added) {
+  for (const std::string& name : first_of(diff.added)) {
     text += describe(*find_in(after, name)) + "\n";
   }
   text += "\nPairs that look possible:\n";
-  for (const Rename& rename : diff.unclear) {
+  for (const Rename& rename : first_of(diff.unclear)) {
     text += fmt::format("- {} -> {} ({:.2f}):", json::serialize(json::value(rename.from)),
                         json::serialize(json::value(rename.to)), rename.confidence);
     for (const Evidence& one : rename.evidence) {

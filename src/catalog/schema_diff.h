@@ -127,7 +127,8 @@ std::vector<MigrationRule> propose_rules(const SchemaDiff& diff, std::span<const
 std::string rule_sql(const MigrationRule& rule, std::string_view table, int format_version = 2);
 
 /// A question for a language model about what stays unclear, which asks for JSON back; empty if
-/// nothing is. Names, types and shapes of values only: no value leaves with it.
+/// nothing is. Names, types and shapes of values only: no value leaves with it. At most 100 columns
+/// of a side.
 std::string prompt_for(const SchemaDiff& diff, std::span<const DiffColumn> before,
                        std::span<const DiffColumn> after);
 

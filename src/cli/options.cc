@@ -177,6 +177,8 @@ void add_schema(CLI::App& command, Targets& targets) {
       ->add_option("--min-confidence", datasets.confidence_min,
                    "Apply recommended rules at least so sure (0.8)")
       ->type_name("SHARE");
+  migrate->add_flag("--cast", datasets.casts,
+                    "Convert values to the columns' types, even if that may lose something");
   migrate->add_flag("--drop", datasets.drops, "Drop columns that the file lacks");
   migrate->add_flag("--dry-run", datasets.dry_run, "Change nothing");
   migrate->add_flag("-y,--yes", datasets.yes, "Do not ask");

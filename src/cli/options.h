@@ -98,6 +98,7 @@ struct DatasetsOptions {
   std::string source;
   double confidence_min = 0.8;
   bool drops = false;
+  bool casts = false;
   bool dry_run = false;
   bool prompt = false;
 };

@@ -142,7 +142,7 @@ void print_diff(const json::object& diff) {
   }
 }
 
-/// The recommended rules, and with `drops` the drops, too.
+/// The recommended rules, and casts and drops that are asked for.
 json::array chosen_rules(const json::object& diff, const DatasetsOptions& options) {
   json::array chosen;
   for (const json::value& one : list_at(diff, "rules")) {
@@ -151,8 +151,9 @@ json::array chosen_rules(const json::object& diff, const DatasetsOptions& option
       continue;
     }
     const bool recommended = rule->contains("recommended") && rule->at("recommended") == true;
-    const bool drop = text_at(*rule, "kind") == "drop" && options.drops;
-    if ((recommended && number_at(*rule, "confidence") >= options.confidence_min) || drop) {
+    const std::string kind = text_at(*rule, "kind");
+    const bool wanted = (kind == "drop" && options.drops) || (kind == "cast" && options.casts);
+    if ((recommended && number_at(*rule, "confidence") >= options.confidence_min) || wanted) {
       chosen.push_back(one);
     }
   }

@@ -164,13 +164,14 @@ class Matcher {
     }
     json::object details;
     details["differences"] = std::move(differences_.list);
-    Error error{.code = ErrorCode::FailedPrecondition,
-                .message = "the file does not fit the table: " + differences_.first,
-                .hint =
-                    "Change the file or the table, or send it with mode=replace or into another "
-                    "dataset.",
-                .position_bytes = std::nullopt,
-                .details_json = json::serialize(details)};
+    Error error{
+        .code = ErrorCode::FailedPrecondition,
+        .message = "the file does not fit the table: " + differences_.first,
+        .hint =
+            "Change the file or the table, decide how its columns are read (lakehouse datasets "
+            "migrate), or send it with mode=replace or into another dataset.",
+        .position_bytes = std::nullopt,
+        .details_json = json::serialize(details)};
     return std::unexpected(std::move(error));
   }
 

@@ -538,8 +538,12 @@ Result<std::vector<SchemaRule>> SchemaService::rules(const RequestContext& conte
 
 Result<std::int64_t> SchemaService::forget(const RequestContext& context,
                                            const std::string& dataset, const std::string& source) {
-  LH_ASSIGN_OR_RETURN(const LoadedTable table, load(context, dataset));
-  return rules_.forget(context, table.metadata->table_uuid, source);
+  const Result<LoadedTable> table = load(context, dataset);
+  if (!table) {
+    return table.error().code == ErrorCode::NotFound ? Result<std::int64_t>(0)
+                                                     : std::unexpected(table.error());
+  }
+  return rules_.forget(context, table->metadata->table_uuid, source);
 }
 
 }  // namespace lakehouse::ingest

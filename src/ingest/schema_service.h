@@ -105,7 +105,7 @@ class SchemaService {
   /// By source, kind and header.
   Result<std::vector<catalog::SchemaRule>> rules(const RequestContext& context,
                                                  const std::string& dataset);
-  /// How many were forgotten.
+  /// How many were forgotten; none if there is no such dataset.
   Result<std::int64_t> forget(const RequestContext& context, const std::string& dataset,
                               const std::string& source);
 

@@ -9,11 +9,11 @@
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 
 #include "base/json.h"
 #include "gateway/http/receipts.h"
+#include "gateway/http/registry_json.h"
 #include "iceberg/type_mapping.h"
 
 namespace lakehouse::gateway::http {
@@ -134,11 +134,12 @@ constexpr std::string_view kRulesPage = R"({
   "rules":{"type":"array","items":{"$ref":"#/components/schemas/SchemaRuleKept"}},
   "next_page_token":{"type":["string","null"]}}})";
 
-std::string time_text(std::int64_t at_ms) {
-  constexpr std::int64_t kSecondMs = 1000;
-  return fmt::format("{:%FT%T}.{:03}Z", fmt::gmtime(static_cast<std::time_t>(at_ms / kSecondMs)),
-                     at_ms % kSecondMs);
-}
+constexpr std::string_view kDiffExample = R"({"dataset":"main.sample","columns":[
+  {"name":"id","type":"BIGINT"},
+  {"name":"full_name","type":"VARCHAR","values":["Ann","Bob"]}]})";
+
+constexpr std::string_view kMigrateExample = R"({"dataset":"main.sample","source":"crm","rules":[
+  {"kind":"rename","column":"name","to":"full_name","only_in_files":true}]})";
 
 /// To three digits: more says nothing.
 double rounded(double value) {
@@ -445,8 +446,10 @@ Result<ingest::MigrateRequest> decode_migrate(const json::value& body) {
   return migrate;
 }
 
-ContentSpec content(std::string_view schema) {
-  return {.media_type = "application/json", .schema = std::string(schema)};
+ContentSpec content(std::string_view schema, std::string_view example = {}) {
+  return {.media_type = "application/json",
+          .schema = std::string(schema),
+          .example = std::string(example)};
 }
 
 ParameterSpec dataset_parameter() {
@@ -479,7 +482,7 @@ void SchemaHandlers::add_routes(Router& router) {
        .tag = "schema",
        .description = "Columns that are likely the same under two names are found by their "
                       "names, types, values and place. Changes nothing.",
-       .request = {content(kDiffRequest)},
+       .request = {content(kDiffRequest, kDiffExample)},
        .responses = {{.status = 200,
                       .description = "The differences, and rules that would remove them.",
                       .content = {content(kDiffAnswer)}}},
@@ -493,7 +496,7 @@ void SchemaHandlers::add_routes(Router& router) {
               .parameters = {{.in = ParameterSpec::In::Header,
                               .name = "Idempotency-Key",
                               .description = "A repetition with the same key does nothing."}},
-              .request = {content(kMigrateRequest)},
+              .request = {content(kMigrateRequest, kMigrateExample)},
               .responses = {{.status = 200,
                              .description = "All of them hold now.",
                              .content = {content(kMigrateAnswer)}}},
@@ -528,7 +531,6 @@ void SchemaHandlers::add_routes(Router& router) {
                               .name = "source",
                               .description = "Whose; left out: the rules for all sources."}},
               .responses = {{.status = 204, .description = "Nothing is remembered of it now."}},
-              .errors = {404},
               .handler = [this](Request request) { return forget_rules(std::move(request)); }});
 }
 
