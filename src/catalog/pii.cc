@@ -469,8 +469,7 @@ class Judge {
     if (perhaps() && shaped >= 0.7 && known >= 0.35) {
       return {0.75 + 0.2 * known, reason};
     }
-    if (perhaps() && around_.people && !around_.things && shaped >= 0.8 &&
-        share(n_.two_words) >= 0.7 && known >= 0.15) {
+    if (perhaps() && around_.people && !around_.things && shaped >= 0.8 && known >= 0.15) {
       return {0.65, reason + ", in a table of people"};
     }
     // Two parts that are both common are hardly a brand or a place.

@@ -21,23 +21,26 @@ constexpr std::string_view kFlags =
 
 constexpr std::array kPhrases = std::to_array<KindPhrases>({
     {.kind = PiiKind::Email,
-     .clearly = "email|emails|e mail|mail address|email address|email id|courriel|correo|correo "
+     .clearly = "email|emails|e mail|mail address|email address|email id|courriel|epost|"
+                "sahkoposti|posta elettronica|correo|correo "
                 "electronico|mailadresse",
      .perhaps = "mail|contact|login|recipient|sender",
      .against = "subject|body|sent|domain|bounce|campaign"},
     {.kind = PiiKind::Phone,
      .clearly = "phone|phones|telephone|mobile|cell|tel|fax|msisdn|telefon|telefonnummer|handy|"
-                "mobil|rufnummer|telefono|movil|celular|gsm|whatsapp|phone number|phone no|mobile "
+                "mobil|rufnummer|telefono|movil|celular|gsm|whatsapp|telefoon|telefoonnummer|"
+                "telefonu|telefone|mobiel|cellulare|puhelin|phone number|phone no|mobile "
                 "number|contact number|contact no|home phone|work phone|cell phone",
      .perhaps = "contact|emergency contact|hotline|call|caller|callee|ph",
      .against = "order|isbn|part|sku|serial|invoice|tracking|ticket|product|imei|imsi|iccid|ean|"
-                "upc|barcode|gtin|model|os|brand|carrier|line|tower|battery|version|ip|device|app|"
+                "upc|barcode|gtin|model|os|brand|carrier|line|tower|battery|version|ip|device|"
+                "app|"
                 "case|policy|reference|ref|lot|batch|shipment|parcel|asset"},
     {.kind = PiiKind::Ssn,
-     .clearly =
-         "ssn|social security|social security number|social sec|soc sec|national id|"
-         "national insurance|nino|ni number|sin|dni|nie|cpf|nir|fiscal code|codice fiscale|"
-         "steuer id|steuerid|personal id|personnummer|aadhaar|itin|sozialversicherungsnummer",
+     .clearly = "ssn|social security|social security number|social sec|soc sec|national id|"
+                "national insurance|nino|ni number|sin|dni|nie|cpf|nir|fiscal code|codice fiscale|"
+                "steuer id|steuerid|personal id|personnummer|bsn|pesel|nif|curp|henkilotunnus|"
+                "aadhaar|itin|sozialversicherungsnummer",
      .perhaps = "tax id|tin|tax number|taxpayer|id number|national number|identification number|"
                 "government id|govt id|insurance number|social",
      .against = "last 4|company|vendor|supplier|vat|ein|order|part|sku|serial|product"},
@@ -47,14 +50,17 @@ constexpr std::array kPhrases = std::to_array<KindPhrases>({
          "hourly pay|hourly wage|pay rate|annual pay|monthly pay|annual income|monthly income|"
          "household income|yearly income|personal income|gehalt|jahresgehalt|bruttogehalt|"
          "nettogehalt|monatsgehalt|lohn|bruttolohn|salaire|salario|sueldo|stipendio|"
-         "remuneration|stipend|annual comp|base comp|total comp|ctc|earnings",
+         "remuneration|wynagrodzenie|pensja|salaris|maandloon|manadslon|arslon|retribuzione|"
+         "stipend|annual comp|base comp|total comp|ctc|earnings",
      .perhaps = "pay|income|bonus|commission|hourly rate|comp|overtime pay",
      .against = "date|day|period|grade|band|code|id|currency|frequency|account|expense|category|"
-                "points|method|payable|net income|operating|revenue|percent|pct|ratio|claim|claims|"
+                "points|method|payable|net income|operating|revenue|percent|pct|ratio|claim|"
+                "claims|"
                 "shipping|order|cycle|plan|schedule|class|level|company|by"},
     {.kind = PiiKind::Address,
      .clearly = "address|addresses|addr|street|address line|street address|home address|mailing "
-                "address|residence|strasse|anschrift|adresse|direccion|indirizzo|endereco|domicile|"
+                "address|residence|strasse|anschrift|adres|adresa|woonadres|gatuadress|ulica|"
+                "adresse|direccion|indirizzo|endereco|domicile|"
                 "domicilio|calle|rue",
      .perhaps = "location|line 1|shipto|ship to|bill to|deliver to",
      .against = "ip|ipv|mac|email|mail|url|uri|web|website|wallet|contract|memory|eth|btc|"
@@ -75,24 +81,30 @@ constexpr std::array kPhrases = std::to_array<KindPhrases>({
                 "healthcheck|endpoint|disk|system|air|node|cluster|weather|product|item|payment|"
                 "order|menu|dish|recipe|equipment|invoice|terms|legal"},
     {.kind = PiiKind::Card,
-     .clearly = "card number|card no|card num|credit card|debit card|cc number|cc num|ccnum|cc no|"
+     .clearly = "card number|card no|card num|credit card|debit card|cc number|cc num|ccnum|"
+                "cc no|"
                 "pan|payment card|kreditkarte|kreditkartennummer|credit card number",
      .perhaps = "card|cc|payment",
      .against = "brand|last 4|expiry|exp|expires|cvv|holder|name|loyalty|gift|sim|graphics|"
                 "network|member|library|issuer|imei"},
     {.kind = PiiKind::BankAccount,
      .clearly = "iban|bank account|bank acct|routing number|routing no|aba|routing|sort code|bic|"
-                "swift|kontonummer|bankverbindung|clabe|bsb|direct deposit|deposit account|aba rtn",
+                "swift|kontonummer|bankverbindung|clabe|bsb|direct deposit|deposit account|"
+                "aba rtn",
      .perhaps = "account number|account no|acct number|acct no|acct num|account num|acct|konto|"
                 "account|bank",
-     .against = "name|balance|manager|github|email|user|city|branch|key|queue|routing key|message"},
+     .against = "name|balance|manager|github|email|user|city|branch|key|queue|routing key|"
+                "message"},
     {.kind = PiiKind::PersonName,
      .clearly =
          "first name|fname|last name|lname|surname|given name|family name|middle name|full "
-         "name|maiden name|vorname|nachname|familienname|prenom|nom de famille|nombre|apellido|"
+         "name|maiden name|nome completo|sobrenome|voornaam|achternaam|imie|nazwisko|fornamn|"
+         "efternamn|etunimi|sukunimi|vorname|nachname|familienname|prenom|nom de famille|"
+         "nombre|apellido|"
          "apellidos|cognome|customer name|employee name|patient name|contact name|person "
          "name|client name|guest name|student name|candidate name|member name|applicant name|"
-         "passenger name|driver name|cardholder|card holder|account holder|holder name|beneficiary "
+         "passenger name|driver name|cardholder|card holder|account holder|holder name|"
+         "beneficiary "
          "name|recipient name|manager name|doctor name|physician|borrower name|tenant name|owner "
          "name|spouse|next of kin|user full name|worker name|donor name|subscriber name|"
          "buyer name|seller name|attendee name|lead name",
@@ -114,6 +126,7 @@ constexpr std::array kPhrases = std::to_array<KindPhrases>({
     {.kind = PiiKind::BirthDate,
      .clearly =
          "dob|date of birth|birth date|birthday|birth dt|born|born on|geburtsdatum|geburtstag|"
+         "data nascita|data nascimento|geboortedatum|data urodzenia|fodelsedatum|syntymaaika|"
          "date de naissance|fecha de nacimiento|fecha nacimiento|date naissance|data di "
          "nascita|data nascimento|bday|year of birth|birth year|yob|d o b",
      .perhaps = "birth",
@@ -123,11 +136,14 @@ constexpr std::array kPhrases = std::to_array<KindPhrases>({
 constexpr std::string_view kPostal =
     "zip|zip code|postal code|postcode|post code|plz|postleitzahl|code postal|cep|pincode";
 constexpr std::string_view kPeople =
+    "clienti|cliente|dipendenti|klanten|pracownicy|klienci|anstallda|kunder|personas|socios|"
     "customer|customers|employee|employees|patient|patients|person|persons|people|user|users|"
-    "candidate|candidates|worker|workers|contact|contacts|member|members|student|students|staff|hr|"
+    "candidate|candidates|worker|workers|contact|contacts|member|members|student|students|"
+    "staff|hr|"
     "applicant|applicants|client|clients|subscriber|subscribers|guest|guests|driver|drivers|"
     "payroll|personnel|passenger|passengers|donor|donors|lead|leads|tenant|tenants|borrower|"
-    "borrowers|volunteer|volunteers|attendee|attendees|mitarbeiter|kunden|kunde|clientes|empleados|"
+    "borrowers|volunteer|volunteers|attendee|attendees|mitarbeiter|kunden|kunde|clientes|"
+    "empleados|"
     "salaries|adherents|resident|residents|voter|voters|caller|callers|insured|policyholder|"
     "policyholders";
 constexpr std::string_view kThings =
