@@ -60,13 +60,16 @@ bool is_floating(const Type& type) {
   return type.kind == TypeKind::Float || type.kind == TypeKind::Double;
 }
 
-/// Sets are kept in order, so that they can be searched.
+/// Sets are kept in order, so that they can be searched; one value is no set.
 Predicate in_order(Predicate predicate) {
   if (is_set(predicate.op)) {
     std::vector<Literal>& values = predicate.values;
     std::sort(values.begin(), values.end(),
               [](const Literal& a, const Literal& b) { return compare(a, b) < 0; });
     values.erase(std::unique(values.begin(), values.end()), values.end());
+    if (values.size() == 1) {
+      predicate.op = predicate.op == CompareOp::In ? CompareOp::Eq : CompareOp::NotEq;
+    }
   }
   return predicate;
 }
@@ -391,9 +394,6 @@ class Binder {
     }
     if (predicate.values.empty()) {
       return Expression::always(predicate.op == CompareOp::NotIn);
-    }
-    if (predicate.values.size() == 1) {
-      predicate.op = predicate.op == CompareOp::In ? CompareOp::Eq : CompareOp::NotEq;
     }
     return Expression::is(std::move(predicate));
   }
