@@ -115,6 +115,9 @@ std::vector<Setting> other_settings() {
        "`sqlite:PATH`, or `postgresql://USER:PASSWORD@HOST:PORT/DATABASE`, which several servers "
        "may "
        "share. The password may also come from `PGPASSWORD` or `~/.pgpass`."},
+      {"storage.view_metadata_folders", LH_FIELD(List, storage.view_metadata_folders),
+       "Folders outside the buckets in which the metadata files of a view may be put, when the "
+       "view's property write.metadata.path asks for it. Empty: in none."},
       {"engine.memory_limit", LH_FIELD(ByteSize, engine.memory_limit),
        "Memory of the engine process; what does not fit spills to disk. 0: 60 % of the machine's."},
       {"engine.threads", LH_FIELD(std::int64_t, engine.threads),

@@ -70,6 +70,7 @@ struct Config {
   } metastore;
   struct Storage {
     std::vector<BucketSettings> buckets;  ///< Never empty once loaded: the first is the primary.
+    std::vector<std::string> view_metadata_folders{"/tmp"};
     friend bool operator==(const Storage&, const Storage&) = default;
   } storage;
   struct Engine {

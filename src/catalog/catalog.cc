@@ -18,6 +18,7 @@ Catalog::Catalog(storage::Buckets& buckets, metastore::Metastore& metastore, Opt
     : buckets_(buckets),
       metastore_(metastore),
       options_(std::move(options)),
+      view_folders_(options_.view_metadata_folders),
       files_(std::make_unique<MetadataFiles>(buckets, options_.metadata_cache_bytes_max)),
       queue_(std::make_unique<CommitQueue>()) {}
 

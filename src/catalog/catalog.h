@@ -22,6 +22,7 @@
 #include "iceberg/view_metadata.h"
 #include "metastore/metastore.h"
 #include "storage/buckets.h"
+#include "storage/outside_folders.h"
 
 namespace lakehouse::catalog {
 
@@ -163,6 +164,8 @@ class Catalog {
     std::size_t metadata_cache_bytes_max = std::size_t{128} << 20U;
     std::function<std::int64_t()> now_ms;  ///< Empty: the system's clock.
     int commit_tries_max = 100;            ///< Of one commit that always loses the race.
+    /// Where else than in the buckets a view may ask for its metadata files.
+    std::vector<std::string> view_metadata_folders;
   };
 
   /// Makes the default namespace if it is missing, and finishes purges that a crash cut short.
@@ -248,7 +251,8 @@ class Catalog {
   /// takes a name that the other kind has is AlreadyExists. NotFound if there is no such view.
   ///
   /// At a location of our choice, except that the property write.metadata.path may name another
-  /// folder for metadata files, if it lies in one of our buckets and in no table.
+  /// folder for metadata files, if it lies in one of our buckets and in no table, or in one of
+  /// Options::view_metadata_folders.
   Result<LoadedView> create_view(const RequestContext& context, CreateView request,
                                  const ViewCommitOptions& options = {});
   Result<LoadedView> load_view(const RequestContext& context, const TableIdentifier& view);
@@ -353,12 +357,15 @@ class Catalog {
   void discard(const std::vector<Prepared>& prepared);
   void finish(const RequestContext& context, const std::vector<Prepared>& prepared);
   Status finish_purges(const RequestContext& context);
+  Status write_view_file(const RequestContext& context, const LoadedView& view) const;
+  void remove_view_file(const std::string& location) const;
   Result<std::string> next_view_file(const RequestContext& context,
                                      const iceberg::ViewMetadata& view, std::string_view previous);
 
   storage::Buckets& buckets_;
   metastore::Metastore& metastore_;
   Options options_;
+  storage::OutsideFolders view_folders_;
   std::unique_ptr<MetadataFiles> files_;
   std::unique_ptr<CommitQueue> queue_;
 };

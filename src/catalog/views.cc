@@ -30,17 +30,6 @@ LoadedView rendered(const TableIdentifier& view, std::string metadata_location,
           .metadata_json = std::move(json)};
 }
 
-Status write_file(const RequestContext& context, const storage::Buckets& buckets,
-                  const LoadedView& view) {
-  return buckets.write_new(context, view.metadata_location,
-                           std::as_bytes(std::span(*view.metadata_json)));
-}
-
-void remove_file(const storage::Buckets& buckets, const std::string& location) {
-  // Cleaning up outlives the request that failed.
-  [[maybe_unused]] const Status removed = buckets.remove(RequestContext(), location);
-}
-
 // Where the view's current metadata is; nothing if there is no such view.
 Result<std::optional<std::string>> find_view(Transaction& transaction,
                                              const TableIdentifier& view) {
@@ -92,6 +81,22 @@ bool is_own_folder(const ViewMetadata& view) {
 
 }  // namespace
 
+// A view's files are in a bucket, or in a folder that may be used beside them.
+Status Catalog::write_view_file(const RequestContext& context, const LoadedView& view) const {
+  const auto bytes = std::as_bytes(std::span(*view.metadata_json));
+  return buckets_.resolve(view.metadata_location)
+             ? buckets_.write_new(context, view.metadata_location, bytes)
+             : view_folders_.write_new(context, view.metadata_location, bytes);
+}
+
+void Catalog::remove_view_file(const std::string& location) const {
+  // Cleaning up outlives the request that failed.
+  const RequestContext context;
+  [[maybe_unused]] const Status removed = buckets_.resolve(location)
+                                              ? buckets_.remove(context, location)
+                                              : view_folders_.remove(context, location);
+}
+
 Result<std::string> Catalog::next_view_file(const RequestContext& context, const ViewMetadata& view,
                                             std::string_view previous) {
   std::string file = MetadataFiles::next_name(view.location, previous);
@@ -99,8 +104,14 @@ Result<std::string> Catalog::next_view_file(const RequestContext& context, const
   if (wanted == nullptr) {
     return file;
   }
+  const std::string wanted_file =
+      fmt::format("{}{}", std::string_view(*wanted).substr(0, wanted->find_last_not_of('/') + 1),
+                  file.substr(file.rfind('/')));
   const auto at = buckets_.resolve(*wanted);
-  if (!at || is_private(at->key)) {
+  if (!at) {
+    return view_folders_.allows(wanted_file) ? wanted_file : file;
+  }
+  if (is_private(at->key)) {
     return file;
   }
   bool is_free = true;
@@ -113,12 +124,7 @@ Result<std::string> Catalog::next_view_file(const RequestContext& context, const
     }
     return {};
   }));
-  if (!is_free) {
-    return file;
-  }
-  const std::string_view folder(*wanted);
-  return fmt::format("{}{}", folder.substr(0, folder.find_last_not_of('/') + 1),
-                     file.substr(file.rfind('/')));
+  return is_free ? wanted_file : file;
 }
 
 Result<LoadedView> Catalog::create_view(const RequestContext& context, CreateView request,
@@ -137,7 +143,7 @@ Result<LoadedView> Catalog::create_view(const RequestContext& context, CreateVie
   LH_ASSIGN_OR_RETURN(ViewMetadata metadata, iceberg::new_view_metadata(parts));
   LH_ASSIGN_OR_RETURN(std::string file, next_view_file(context, metadata, ""));
   LoadedView made = rendered(view, std::move(file), std::move(metadata));
-  Status done = write_file(context, buckets_, made);
+  Status done = write_view_file(context, made);
   if (done) {
     done = metastore_.write(context, [&](Transaction& transaction) -> Status {
       LH_RETURN_IF_ERROR(insert_view(transaction, made, now_ms()));
@@ -156,7 +162,10 @@ Result<LoadedView> Catalog::create_view(const RequestContext& context, CreateVie
 
 Result<LoadedView> Catalog::load_view_at(const RequestContext& context, const TableIdentifier& view,
                                          const std::string& metadata_location) {
-  LH_ASSIGN_OR_RETURN(const storage::Bytes bytes, buckets_.read(context, metadata_location));
+  LH_ASSIGN_OR_RETURN(const storage::Bytes bytes,
+                      buckets_.resolve(metadata_location)
+                          ? buckets_.read(context, metadata_location)
+                          : view_folders_.read(context, metadata_location));
   // NOLINTNEXTLINE(cppcoreguidelines-pro-type-reinterpret-cast): a text's bytes are its characters.
   const std::string_view file(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   auto metadata = iceberg::view_metadata_from_text(file);
@@ -258,7 +267,7 @@ Result<LoadedView> Catalog::replace_view(const RequestContext& context, const Ta
       LH_ASSIGN_OR_RETURN(std::string file,
                           next_view_file(context, metadata, base.metadata_location));
       next = rendered(view, std::move(file), std::move(metadata));
-      done = write_file(context, buckets_, next);
+      done = write_view_file(context, next);
     }
     bool lost_race = false;
     if (done) {
@@ -275,7 +284,7 @@ Result<LoadedView> Catalog::replace_view(const RequestContext& context, const Ta
       return next;
     }
     if (changes && done.error().code != ErrorCode::CommitStateUnknown) {
-      remove_file(buckets_, next.metadata_location);
+      remove_view_file(next.metadata_location);
     }
     if (!lost_race || attempt >= options_.commit_tries_max) {
       return std::unexpected(std::move(done).error());

@@ -33,4 +33,10 @@ Result<std::unique_ptr<metastore::Metastore>> open_metastore(const Config& confi
       data.resolve(url.starts_with(kScheme) ? url.substr(kScheme.size()) : "metastore.db"));
 }
 
+catalog::Catalog::Options catalog_options(const Config& config) {
+  catalog::Catalog::Options options;
+  options.view_metadata_folders = config.storage.view_metadata_folders;
+  return options;
+}
+
 }  // namespace lakehouse::server

@@ -4,6 +4,7 @@
 
 #include "base/config.h"
 #include "base/error.h"
+#include "catalog/catalog.h"
 #include "metastore/metastore.h"
 #include "server/data_folder.h"
 #include "storage/buckets.h"
@@ -19,5 +20,7 @@ Result<std::unique_ptr<storage::Buckets>> open_buckets(const Config& config,
                                                        const DataFolder& data);
 Result<std::unique_ptr<metastore::Metastore>> open_metastore(const Config& config,
                                                              const DataFolder& data);
+
+catalog::Catalog::Options catalog_options(const Config& config);
 
 }  // namespace lakehouse::server

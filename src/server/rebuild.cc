@@ -17,7 +17,8 @@ Result<catalog::RebuildReport> rebuild(const Config& config, bool dry_run) {
   LH_ASSIGN_OR_RETURN(const auto buckets, open_buckets(config, data));
   LH_ASSIGN_OR_RETURN(const auto metastore, open_metastore(config, data));
   // Makes what is always there, and ends the deletions that were under way.
-  LH_ASSIGN_OR_RETURN(const auto catalog, catalog::Catalog::open(*buckets, *metastore, {}));
+  LH_ASSIGN_OR_RETURN(const auto catalog,
+                      catalog::Catalog::open(*buckets, *metastore, catalog_options(config)));
   catalog::RebuildOptions options{.dry_run = dry_run, .now_ms = catalog->now_ms()};
   if (!metastore::is_shared(config.metastore.url)) {
     options.settled = std::chrono::seconds(0);  // The folder's lock: no server runs.

@@ -69,7 +69,8 @@ class Server::Parts {
         *buckets_, std::chrono::hours(metastore::is_shared(config.metastore.url) ? 24 : 0));
     LH_ASSIGN_OR_RETURN(metastore_, open_metastore(config, data_));
     LH_RETURN_IF_ERROR(make_authenticator(config, log));
-    LH_ASSIGN_OR_RETURN(catalog_, catalog::Catalog::open(*buckets_, *metastore_, {}));
+    LH_ASSIGN_OR_RETURN(catalog_,
+                        catalog::Catalog::open(*buckets_, *metastore_, catalog_options(config)));
     registry_.emplace(*catalog_, *metastore_);
     source_.emplace(*engine_, *buckets_, manifests_);
     writer_.emplace(*catalog_, *engine_, *buckets_, manifests_);

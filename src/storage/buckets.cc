@@ -7,20 +7,11 @@
 #include <fmt/ranges.h>
 
 #include "base/text.h"
+#include "storage/detail/file_location.h"
 #include "storage/local_object_store.h"
 
 namespace lakehouse::storage {
 namespace {
-
-// "file:///x", "file://localhost/x", "file:/x" and "/x" as "/x"; nothing if it is none of these.
-std::optional<std::string_view> path_of(std::string_view location) {
-  for (const std::string_view scheme : {"file://localhost/", "file:///", "file:/", "/"}) {
-    if (location.starts_with(scheme)) {
-      return location.substr(scheme.size() - 1);
-    }
-  }
-  return std::nullopt;
-}
 
 Status check_configs(const std::vector<BucketConfig>& configs) {
   if (configs.empty()) {
@@ -129,7 +120,7 @@ Result<std::string> Buckets::location(std::string_view bucket, std::string_view 
 }
 
 Result<ResolvedLocation> Buckets::resolve(std::string_view location) const {
-  const auto path = path_of(location);
+  const auto path = detail::path_of_location(location);
   if (!path) {
     return fail(ErrorCode::InvalidArgument,
                 fmt::format("location '{}' is in no bucket of this lakehouse", location),

@@ -45,7 +45,9 @@ class CatalogFixture : public ::testing::Test {
                                       std::move(stores))
                    .value();
     metastore_ = store_.open().value();
-    catalog_ = Catalog::open(*buckets_, *metastore_, {}).value();
+    Catalog::Options options;
+    options.view_metadata_folders = {folder_ + "/outside"};
+    catalog_ = Catalog::open(*buckets_, *metastore_, options).value();
   }
 
   static iceberg::Schema schema() {

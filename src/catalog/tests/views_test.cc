@@ -240,6 +240,34 @@ TEST_F(Views, ALocationStaysAndMetadataMayLieInAFreeFolderOfABucket) {
   EXPECT_THAT(after->metadata_location, StartsWith(bucket + "views/here/00001-"));
 }
 
+TEST_F(Views, MetadataMayLieInAFolderThatTheConfigurationNames) {
+  const std::string outside = "file:" + folder_ + "/outside";
+  const struct {
+    std::string wanted;
+    bool is_kept;
+  } cases[] = {{outside + "/a/b", true},
+               {outside + "/../elsewhere", false},
+               {outside + "elsewhere", false},
+               {outside, true}};
+  int number = 0;
+  for (const auto& each : cases) {
+    SCOPED_TRACE(each.wanted);
+    CreateView request = view_request(id("v" + std::to_string(number++)));
+    request.properties = {{"write.metadata.path", each.wanted}};
+    const auto made = catalog_->create_view(context_, request);
+    ASSERT_THAT(made, IsOk());
+    EXPECT_EQ(made->metadata_location.starts_with(each.wanted + "/0"), each.is_kept)
+        << made->metadata_location;
+    const auto after = catalog_->replace_view(context_, made->identifier, {}, to_sql("SELECT 2"));
+    ASSERT_THAT(after, IsOk());
+    EXPECT_EQ(after->metadata_location.starts_with(each.wanted + "/0"), each.is_kept);
+    EXPECT_THAT(catalog_->load_view(context_, made->identifier), IsOk());
+  }
+  // Tables and what they name stay in the buckets.
+  EXPECT_THAT(catalog_->register_table(context_, id("t"), outside + "/a/x.json", false),
+              FailsWith(ErrorCode::InvalidArgument));
+}
+
 TEST_F(Views, ADroppedViewIsRegisteredAgainIfItsFilesWereKept) {
   CreateView request = view_request(id("v"));
   request.properties = {{"gc.enabled", "false"}};
