@@ -5,8 +5,8 @@
 
 namespace lakehouse {
 
-/// A new UUID of version 7 (RFC 9562): sorts by time of making. From the system's secure random
-/// numbers; thread-safe.
+/// A new UUID of version 7 (RFC 9562): sorts after those that this process made before, and by time
+/// with those of others. From the system's secure random numbers; thread-safe.
 std::string new_uuid();
 
 /// A new Iceberg snapshot id: positive, random, 63 bits. Thread-safe.
