@@ -11,6 +11,7 @@
 #include <fmt/format.h>
 
 #include "base/json.h"
+#include "gateway/http/paging.h"
 #include "gateway/http/receipts.h"
 #include "gateway/http/registry_json.h"
 #include "iceberg/partition_spec.h"
@@ -23,9 +24,6 @@ namespace {
 namespace json = boost::json;
 using ingest::Dataset;
 using ingest::DatasetSummary;
-
-constexpr std::int64_t kPageDefault = 100;
-constexpr std::int64_t kPageMax = 1000;
 
 /// Up to where the registry's members stand.
 constexpr std::string_view kSummary = R"({
@@ -237,16 +235,6 @@ ContentSpec content(std::string_view schema) {
   return {.media_type = "application/json", .schema = std::string(schema)};
 }
 
-std::vector<ParameterSpec> page_parameters() {
-  return {{.in = ParameterSpec::In::Query,
-           .name = "limit",
-           .description = "How many at most.",
-           .schema = R"({"type":"integer","minimum":1,"maximum":1000,"default":100})"},
-          {.in = ParameterSpec::In::Query,
-           .name = "page_token",
-           .description = "A page's next_page_token; left out for the first page."}};
-}
-
 std::vector<ParameterSpec> list_parameters() {
   std::vector<ParameterSpec> parameters = page_parameters();
   parameters.push_back({.in = ParameterSpec::In::Query,
@@ -351,12 +339,10 @@ void DatasetHandlers::add_routes(Router& router) {
 }
 
 net::awaitable<Result<Response>> DatasetHandlers::list(Request request) {
-  LH_ASSIGN_OR_CO_RETURN(const auto limit, request.query_int("limit", 1, kPageMax));
+  LH_ASSIGN_OR_CO_RETURN(const catalog::PageRequest wanted, page_of(request));
   LH_ASSIGN_OR_CO_RETURN(ingest::DatasetFilter filter, filter_of(request));
-  const std::string token = request.query_param("page_token").value_or("");
-  auto work = [this, context = request.context, token, limit, filter = std::move(filter)] {
-    return service_.list(context, token, static_cast<std::size_t>(limit.value_or(kPageDefault)),
-                         filter);
+  auto work = [this, context = request.context, wanted, filter = std::move(filter)] {
+    return service_.list(context, wanted.page_token, wanted.limit, filter);
   };
   LH_ASSIGN_OR_CO_RETURN(const ingest::DatasetPage page,
                          co_await run_on(pools_.storage, std::move(work)));
@@ -422,14 +408,13 @@ net::awaitable<Result<Response>> DatasetHandlers::drop(Request request) {
 }
 
 net::awaitable<Result<Response>> DatasetHandlers::list_snapshots(Request request) {
-  LH_ASSIGN_OR_CO_RETURN(const auto limit, request.query_int("limit", 1, kPageMax));
+  LH_ASSIGN_OR_CO_RETURN(const catalog::PageRequest wanted, page_of(request));
   auto work = [this, context = request.context, name = request.path_param("name")] {
     return service_.load(context, name);
   };
   LH_ASSIGN_OR_CO_RETURN(const Dataset dataset, co_await run_on(pools_.storage, std::move(work)));
   LH_ASSIGN_OR_CO_RETURN(json::object page,
-                         snapshots_page(dataset, request.query_param("page_token").value_or(""),
-                                        static_cast<std::size_t>(limit.value_or(kPageDefault))));
+                         snapshots_page(dataset, wanted.page_token, wanted.limit));
   const json::value answer(std::move(page));
   co_return json_response(200, answer);
 }

@@ -410,6 +410,10 @@ Result<Response> IcebergHandlers::drop_table(const Call& call) {
 }
 
 Result<Response> IcebergHandlers::rename_table(const Call& call) {
+  return rename(call, &catalog::Catalog::rename_table);
+}
+
+Result<Response> IcebergHandlers::rename(const Call& call, Rename operation) {
   LH_ASSIGN_OR_RETURN(const json::value body, call.json());
   LH_ASSIGN_OR_RETURN(auto fields, JsonFields::of(body, "the request body"));
   LH_ASSIGN_OR_RETURN(const auto from, require_identifier(fields, "source"));
@@ -417,7 +421,7 @@ Result<Response> IcebergHandlers::rename_table(const Call& call) {
   Write write;
   write.status = 204;
   write.run = [&](const CommitOptions& options) -> Result<Response> {
-    LH_RETURN_IF_ERROR(catalog_.rename_table(call.context(), from, to, options));
+    LH_RETURN_IF_ERROR((catalog_.*operation)(call.context(), from, to, options));
     return empty_response();
   };
   return once(call, write);

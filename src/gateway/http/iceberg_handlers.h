@@ -29,6 +29,10 @@ class IcebergHandlers {
   struct Call;
   struct Write;
   using Operation = Result<Response> (IcebergHandlers::*)(const Call&);
+  using Rename = Status (catalog::Catalog::*)(const RequestContext&,
+                                              const catalog::TableIdentifier&,
+                                              const catalog::TableIdentifier&,
+                                              const catalog::CommitOptions&);
 
   /// Reads the body, then runs the operation on the storage pool.
   net::awaitable<Result<Response>> run(Request request, Operation operation);
@@ -53,6 +57,8 @@ class IcebergHandlers {
   Result<Response> update_table(const Call& call);
   Result<Response> drop_table(const Call& call);
   Result<Response> rename_table(const Call& call);
+  /// Of tables and of views.
+  Result<Response> rename(const Call& call, Rename operation);
   Result<Response> report_metrics(const Call& call);
   Result<Response> load_credentials(const Call& call);
   Result<Response> commit_transaction(const Call& call);

@@ -118,17 +118,7 @@ Result<Response> IcebergHandlers::drop_view(const Call& call) {
 }
 
 Result<Response> IcebergHandlers::rename_view(const Call& call) {
-  LH_ASSIGN_OR_RETURN(const json::value body, call.json());
-  LH_ASSIGN_OR_RETURN(auto fields, JsonFields::of(body, "the request body"));
-  LH_ASSIGN_OR_RETURN(const auto from, require_identifier(fields, "source"));
-  LH_ASSIGN_OR_RETURN(const auto to, require_identifier(fields, "destination"));
-  Write write;
-  write.status = 204;
-  write.run = [&](const CommitOptions& options) -> Result<Response> {
-    LH_RETURN_IF_ERROR(catalog_.rename_view(call.context(), from, to, options));
-    return empty_response();
-  };
-  return once(call, write);
+  return rename(call, &catalog::Catalog::rename_view);
 }
 
 }  // namespace lakehouse::gateway::http

@@ -8,15 +8,13 @@
 #include <fmt/format.h>
 
 #include "base/json.h"
+#include "gateway/http/paging.h"
 
 namespace lakehouse::gateway::http {
 namespace {
 
 namespace json = boost::json;
 using In = ParameterSpec::In;
-
-constexpr std::int64_t kPageDefault = 100;
-constexpr std::int64_t kPageMax = 1000;
 
 constexpr std::string_view kSchema = R"({"type":"object",
 "required":["dataset","reports","next_page_token"],"properties":{"dataset":{"type":"string"},
@@ -45,11 +43,9 @@ Result<json::object> to_object(const catalog::MetricsReport& report) {
 }  // namespace
 
 Result<Response> MetricsHandlers::list_now(const Request& request) {
-  LH_ASSIGN_OR_RETURN(const auto limit, request.query_int("limit", 1, kPageMax));
+  LH_ASSIGN_OR_RETURN(const catalog::PageRequest page, page_of(request));
   LH_ASSIGN_OR_RETURN(const auto table,
                       catalog_.resolve_dataset(request.context, request.path_param("name")));
-  const catalog::PageRequest page{.page_token = request.query_param("page_token").value_or(""),
-                                  .limit = static_cast<std::size_t>(limit.value_or(kPageDefault))};
   LH_ASSIGN_OR_RETURN(const auto reports,
                       catalog_.list_metrics(request.context, table,
                                             request.query_param("report_type").value_or(""), page));
@@ -80,15 +76,8 @@ void MetricsHandlers::add_routes(Router& router) {
   route.description =
       "The last 200 reports of each dataset are kept, as the Iceberg REST clients sent them.";
   route.tag = "datasets";
-  route.parameters = {
-      {.in = In::Query,
-       .name = "limit",
-       .description = "How many at most.",
-       .schema = R"({"type":"integer","minimum":1,"maximum":1000,"default":100})"},
-      {.in = In::Query,
-       .name = "page_token",
-       .description = "A page's next_page_token; left out for the first page."},
-      {.in = In::Query, .name = "report_type", .description = "scan-report or commit-report."}};
+  route.parameters = with_page_parameters(
+      {{.in = In::Query, .name = "report_type", .description = "scan-report or commit-report."}});
   route.responses = {
       {.status = 200,
        .description = "The reports.",

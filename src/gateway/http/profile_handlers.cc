@@ -9,6 +9,7 @@
 #include <boost/json/serialize.hpp>
 #include <fmt/format.h>
 
+#include "gateway/http/paging.h"
 #include "gateway/http/receipts.h"
 #include "gateway/http/registry_json.h"
 
@@ -19,8 +20,6 @@ namespace {
 namespace json = boost::json;
 using query::DatasetPii;
 
-constexpr std::int64_t kPageDefault = 100;
-constexpr std::int64_t kPageMax = 1000;
 constexpr std::int64_t kSampleRowsMin = 100;
 constexpr std::int64_t kSampleRowsMax = 100'000;
 
@@ -149,24 +148,17 @@ void ProfileHandlers::add_routes(Router& router) {
                              .content = {reference("DatasetProfile")}}},
               .errors = {404, 501, 504},
               .handler = [this](Request request) { return profile(std::move(request)); }});
-  router.add(
-      {.method = Method::Get,
-       .path = "/catalog/datasets/by-name/{name}/pii",
-       .operation_id = "getDatasetPii",
-       .summary = "Personal data that was found in a dataset",
-       .tag = "registry",
-       .parameters = {{.in = ParameterSpec::In::Query,
-                       .name = "limit",
-                       .description = "How many findings at most.",
-                       .schema = R"({"type":"integer","minimum":1,"maximum":1000,"default":100})"},
-                      {.in = ParameterSpec::In::Query,
-                       .name = "page_token",
-                       .description = "A page's next_page_token; left out for the first."}},
-       .responses = {{.status = 200,
-                      .description = "One page of findings.",
-                      .content = {reference("DatasetPii")}}},
-       .errors = {404},
-       .handler = [this](Request request) { return show_pii(std::move(request)); }});
+  router.add({.method = Method::Get,
+              .path = "/catalog/datasets/by-name/{name}/pii",
+              .operation_id = "getDatasetPii",
+              .summary = "Personal data that was found in a dataset",
+              .tag = "registry",
+              .parameters = page_parameters(),
+              .responses = {{.status = 200,
+                             .description = "One page of findings.",
+                             .content = {reference("DatasetPii")}}},
+              .errors = {404},
+              .handler = [this](Request request) { return show_pii(std::move(request)); }});
   router.add({.method = Method::Post,
               .path = "/catalog/datasets/by-name/{name}/pii/scan",
               .operation_id = "scanDatasetPii",
@@ -204,15 +196,13 @@ net::awaitable<Result<Response>> ProfileHandlers::profile(Request request) {
 }
 
 net::awaitable<Result<Response>> ProfileHandlers::show_pii(Request request) {
-  LH_ASSIGN_OR_CO_RETURN(const auto limit, request.query_int("limit", 1, kPageMax));
-  LH_ASSIGN_OR_CO_RETURN(const std::size_t from,
-                         offset_of(request.query_param("page_token").value_or("")));
+  LH_ASSIGN_OR_CO_RETURN(const catalog::PageRequest wanted, page_of(request));
+  LH_ASSIGN_OR_CO_RETURN(const std::size_t from, offset_of(wanted.page_token));
   auto work = [this, context = request.context, name = request.path_param("name")] {
     return pii_.show(context, name);
   };
   LH_ASSIGN_OR_CO_RETURN(const DatasetPii pii, co_await run_on(pools_.storage, std::move(work)));
-  const json::value answer(
-      pii_to_json(pii, from, static_cast<std::size_t>(limit.value_or(kPageDefault))));
+  const json::value answer(pii_to_json(pii, from, wanted.limit));
   co_return json_response(200, answer);
 }
 
@@ -236,7 +226,7 @@ Result<Response> ProfileHandlers::scan_now(const RequestContext& context,
     return *std::move(earlier);
   }
   LH_ASSIGN_OR_RETURN(const DatasetPii pii, pii_.scan(context, dataset, sample_rows));
-  std::string body = json::serialize(pii_to_json(pii, 0, static_cast<std::size_t>(kPageMax)));
+  std::string body = json::serialize(pii_to_json(pii, 0, kPageMax));
   receipts.keep_after(200, body);
   return json_text_response(200, std::move(body));
 }

@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "base/json.h"
+#include "gateway/http/paging.h"
 #include "gateway/http/receipts.h"
 #include "gateway/http/registry_json.h"
 
@@ -20,8 +21,6 @@ namespace json = boost::json;
 using catalog::LoadedTable;
 using catalog::TableIdentifier;
 
-constexpr std::int64_t kPageDefault = 100;
-constexpr std::int64_t kPageMax = 1000;
 constexpr std::int64_t kDepthDefault = 10;
 constexpr std::int64_t kDepthMax = 100;
 
@@ -41,28 +40,12 @@ ContentSpec content(std::string_view schema) {
   return {.media_type = "application/json", .schema = std::string(schema)};
 }
 
-std::vector<ParameterSpec> page_parameters() {
-  return {{.in = ParameterSpec::In::Query,
-           .name = "limit",
-           .description = "How many at most.",
-           .schema = R"({"type":"integer","minimum":1,"maximum":1000,"default":100})"},
-          {.in = ParameterSpec::In::Query,
-           .name = "page_token",
-           .description = "A page's next_page_token; left out for the first page."}};
-}
-
 std::string page_schema(std::string_view list, std::string_view item) {
   return fmt::format(R"({{"type":"object","required":["dataset","{0}","next_page_token"],)"
                      R"("properties":{{"dataset":{{"type":"string"}},)"
                      R"("{0}":{{"type":"array","items":{1}}},)"
                      R"("next_page_token":{{"type":["string","null"]}}}}}})",
                      list, item);
-}
-
-Result<catalog::PageRequest> page_request(const Request& request) {
-  LH_ASSIGN_OR_RETURN(const auto limit, request.query_int("limit", 1, kPageMax));
-  return catalog::PageRequest{.page_token = request.query_param("page_token").value_or(""),
-                              .limit = static_cast<std::size_t>(limit.value_or(kPageDefault))};
 }
 
 template <class T, class Encode>
@@ -218,7 +201,7 @@ net::awaitable<Result<Response>> RegistryHandlers::patch(Request request) {
 }
 
 net::awaitable<Result<Response>> RegistryHandlers::list_history(Request request) {
-  LH_ASSIGN_OR_CO_RETURN(catalog::PageRequest page, page_request(request));
+  LH_ASSIGN_OR_CO_RETURN(catalog::PageRequest page, page_of(request));
   auto work = [this, context = request.context, name = request.path_param("name"),
                page = std::move(page)]() -> Result<Response> {
     LH_ASSIGN_OR_RETURN(const TableIdentifier table, catalog_.resolve_dataset(context, name));
@@ -258,7 +241,7 @@ Result<TableIdentifier> RegistryHandlers::dataset_or_view(const RequestContext& 
 }
 
 net::awaitable<Result<Response>> RegistryHandlers::list_runs(Request request) {
-  LH_ASSIGN_OR_CO_RETURN(catalog::PageRequest page, page_request(request));
+  LH_ASSIGN_OR_CO_RETURN(catalog::PageRequest page, page_of(request));
   auto work = [this, context = request.context, name = request.path_param("name"),
                page = std::move(page)]() -> Result<Response> {
     LH_ASSIGN_OR_RETURN(const TableIdentifier table, catalog_.resolve_dataset(context, name));

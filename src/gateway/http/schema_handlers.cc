@@ -12,6 +12,7 @@
 #include <fmt/format.h>
 
 #include "base/json.h"
+#include "gateway/http/paging.h"
 #include "gateway/http/receipts.h"
 #include "gateway/http/registry_json.h"
 #include "iceberg/type_mapping.h"
@@ -24,9 +25,6 @@ namespace json = boost::json;
 using catalog::MigrationRule;
 using ingest::DiffAnswer;
 using ingest::MigrateAnswer;
-
-constexpr std::int64_t kPageDefault = 100;
-constexpr std::int64_t kPageMax = 1000;
 
 constexpr std::string_view kRename = R"({
   "type":"object","required":["from","to","confidence","evidence"],"properties":{
@@ -502,25 +500,17 @@ void SchemaHandlers::add_routes(Router& router) {
                              .content = {content(kMigrateAnswer)}}},
               .errors = {404, 409, 413, 415, 422, 504},
               .handler = [this](Request request) { return migrate(std::move(request)); }});
-  router.add(
-      {.method = Method::Get,
-       .path = "/catalog/schema/rules",
-       .operation_id = "listSchemaRules",
-       .summary = "What is remembered about the columns of a dataset's files",
-       .tag = "schema",
-       .parameters = {dataset_parameter(),
-                      {.in = ParameterSpec::In::Query,
-                       .name = "limit",
-                       .description = "How many at most.",
-                       .schema = R"({"type":"integer","minimum":1,"maximum":1000,"default":100})"},
-                      {.in = ParameterSpec::In::Query,
-                       .name = "page_token",
-                       .description = "A page's next_page_token; left out for the first."}},
-       .responses = {{.status = 200,
-                      .description = "One page of them.",
-                      .content = {content(kRulesPage)}}},
-       .errors = {404},
-       .handler = [this](Request request) { return list_rules(std::move(request)); }});
+  router.add({.method = Method::Get,
+              .path = "/catalog/schema/rules",
+              .operation_id = "listSchemaRules",
+              .summary = "What is remembered about the columns of a dataset's files",
+              .tag = "schema",
+              .parameters = with_page_parameters({dataset_parameter()}),
+              .responses = {{.status = 200,
+                             .description = "One page of them.",
+                             .content = {content(kRulesPage)}}},
+              .errors = {404},
+              .handler = [this](Request request) { return list_rules(std::move(request)); }});
   router.add({.method = Method::Delete,
               .path = "/catalog/schema/rules",
               .operation_id = "forgetSchemaRules",
@@ -580,8 +570,8 @@ Result<Response> SchemaHandlers::migrate_now(const RequestContext& context,
 
 net::awaitable<Result<Response>> SchemaHandlers::list_rules(Request request) {
   LH_ASSIGN_OR_CO_RETURN(const std::string dataset, dataset_of(request));
-  LH_ASSIGN_OR_CO_RETURN(const auto limit, request.query_int("limit", 1, kPageMax));
-  const std::string token = request.query_param("page_token").value_or("0");
+  LH_ASSIGN_OR_CO_RETURN(const catalog::PageRequest wanted, page_of(request));
+  const std::string token = wanted.page_token.empty() ? "0" : wanted.page_token;
   std::size_t at = 0;
   const auto [end, problem] = std::from_chars(token.data(), token.data() + token.size(), at);
   if (problem != std::errc() || end != token.data() + token.size()) {
@@ -593,8 +583,7 @@ net::awaitable<Result<Response>> SchemaHandlers::list_rules(Request request) {
   LH_ASSIGN_OR_CO_RETURN(const std::vector<catalog::SchemaRule> all,
                          co_await run_on(pools_.storage, std::move(work)));
   at = std::min(at, all.size());
-  const std::size_t count =
-      std::min(static_cast<std::size_t>(limit.value_or(kPageDefault)), all.size() - at);
+  const std::size_t count = std::min(wanted.limit, all.size() - at);
   json::array rules;
   for (std::size_t i = at; i < at + count; ++i) {
     rules.push_back(to_object(all[i]));
