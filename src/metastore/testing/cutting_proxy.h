@@ -114,7 +114,7 @@ class CuttingProxy {
       if (cut == Cut::BeforeCommit) {
         return false;
       }
-      static_cast<void>(::write(server, sent.data(), sent.size()));
+      static_cast<void>(::send(server, sent.data(), sent.size(), MSG_NOSIGNAL));
       if (cut == Cut::AfterCommit) {
         static_cast<void>(::read(server, buffer.data(), buffer.size()));
         return false;
@@ -122,7 +122,8 @@ class CuttingProxy {
     }
     if (waiting[1].revents != 0) {
       const ssize_t count = ::read(server, buffer.data(), buffer.size());
-      return count > 0 && ::write(client, buffer.data(), static_cast<std::size_t>(count)) == count;
+      return count > 0 &&
+             ::send(client, buffer.data(), static_cast<std::size_t>(count), MSG_NOSIGNAL) == count;
     }
     return true;
   }
