@@ -6,7 +6,6 @@ to a table of each client's own and to one table of all. Needs JDK 17 and Maven 
 
 import argparse
 import json
-import multiprocessing
 import os
 import pathlib
 import socket
@@ -24,6 +23,14 @@ SCHEMA = {"type": "struct", "fields": [
 ROUNDS = 3
 
 
+def request_text(method, path, body=None):
+    text = b"" if body is None else json.dumps(body).encode()
+    head = f"{method} {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(text)}\r\n"
+    if text:
+        head += "Content-Type: application/json\r\n"
+    return head.encode() + b"\r\n" + text
+
+
 class Connection:
     """HTTP/1.1 on one kept-alive socket, with nothing between the clock and the wire."""
 
@@ -32,11 +39,7 @@ class Connection:
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def send(self, method, path, body=None):
-        text = b"" if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
-        head = f"{method} {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(text)}\r\n"
-        if text:
-            head += "Content-Type: application/json\r\n"
-        self.socket.sendall(head.encode() + b"\r\n" + text)
+        self.socket.sendall(request_text(method, path, body))
         return self.receive()
 
     def receive(self):
@@ -64,37 +67,29 @@ class Connection:
         return data
 
 
-def client(port, make_request, number, seconds, start, results):
-    connection = Connection(port)
-    start.wait()
-    times, conflicts = [], 0
-    deadline = time.perf_counter() + seconds
-    turn = 0
-    while (begin := time.perf_counter()) < deadline:
-        status, body = connection.send(*make_request(number, turn))
-        turn += 1
-        if status == 409:
-            conflicts += 1
-            continue
-        assert status < 300, (status, body[:500])
-        times.append(time.perf_counter() - begin)
-    results.put((times, conflicts))
+def load_program():
+    """bench/http_load.cc, compiled if need be: Python clients would take half of the machine from the server."""
+    program = ROOT / "build" / "bench-http_load"
+    source = ROOT / "bench" / "http_load.cc"
+    if not program.exists() or program.stat().st_mtime < source.stat().st_mtime:
+        subprocess.run(["clang++-19", "-std=c++23", "-O2", "-pthread", source, "-o", program], check=True)
+    return program
 
 
 class Load:
     """What the clients together did: answers a second, and how long each took."""
 
-    def __init__(self, port, make_request, clients, seconds):
-        context = multiprocessing.get_context("fork")
-        start, results = context.Barrier(clients), context.Queue()
-        workers = [context.Process(target=client, args=(port, make_request, i, seconds, start, results)) for i in range(clients)]
-        for worker in workers:
-            worker.start()
-        gathered = [results.get() for _ in workers]
-        for worker in workers:
-            worker.join()
-        self.times = sorted(t for times, _ in gathered for t in times)
-        self.conflicts = sum(conflicts for _, conflicts in gathered)
+    def __init__(self, port, requests, seconds):
+        with tempfile.TemporaryDirectory() as folder:
+            files = []
+            for number, request in enumerate(requests):
+                files.append(pathlib.Path(folder) / str(number))
+                files[-1].write_bytes(request_text(*request))
+            done = subprocess.run([load_program(), str(port), str(seconds), *files], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr[-2000:]
+        answers = [line.split() for line in done.stdout.splitlines()]
+        self.times = sorted(int(time) / 1e6 for status, time in answers if status != "409")
+        self.conflicts = len(answers) - len(self.times)
         self.rate = len(self.times) / seconds
 
     def percentile_ms(self, share):
@@ -161,19 +156,18 @@ class Peer:
         assert status < 300, (self.name, status, answer[:500])
         return json.loads(answer) if answer else None
 
-    def load(self, number, turn):
+    def load(self, number):
         return "GET", f"{self.base}/namespaces/bench/tables/read"
 
-    def commit_own(self, number, turn):
-        return "POST", f"{self.base}/namespaces/bench/tables/own_{number}", commit_body(number, turn)
+    def commit_own(self, number):
+        return "POST", f"{self.base}/namespaces/bench/tables/own_{number}", commit_of(number)
 
-    def commit_shared(self, number, turn):
-        return "POST", f"{self.base}/namespaces/bench/tables/shared", commit_body(number, turn)
+    def commit_shared(self, number):
+        return "POST", f"{self.base}/namespaces/bench/tables/shared", commit_of(number)
 
 
-def commit_body(number, turn):
-    return json.dumps({"requirements": [], "updates": [
-        {"action": "set-properties", "updates": {f"client-{number}": str(turn)}}]}).encode()
+def commit_of(number):
+    return {"requirements": [], "updates": [{"action": "set-properties", "updates": {f"client-{number}": "@@@@@@@@@@"}}]}
 
 
 def compare(ours, theirs, clients, seconds):
@@ -181,7 +175,7 @@ def compare(ours, theirs, clients, seconds):
     for title, work in (("loadTable", "load"), ("commits, own tables", "commit_own"), ("commits, one table", "commit_shared")):
         pairs = []
         for _ in range(ROUNDS):
-            pairs.append([Load(peer.port, getattr(peer, work), clients, seconds) for peer in (theirs, ours)])
+            pairs.append([Load(peer.port, [getattr(peer, work)(i) for i in range(clients)], seconds) for peer in (theirs, ours)])
         rate = [statistics.median(pair[i].rate for pair in pairs) for i in (0, 1)]
         p99 = [statistics.median(pair[i].percentile_ms(0.99) for pair in pairs) for i in (0, 1)]
         print(f"{title:22} {rate[0]:12.0f} {rate[1]:12.0f} {rate[1] / rate[0]:6.1f}x {p99[0]:17.2f} {p99[1]:17.2f}"
@@ -213,13 +207,13 @@ def with_history(server, connection, name, snapshots):
     assert status == 200, body[:500]
 
 
-def compare_histories(server, clients, seconds):
+def compare_histories(server, seconds):
     connection = Connection(server.port)
     medians = []
     for snapshots in (10, 10_000):
         with_history(server, connection, f"history_{snapshots}", snapshots)
         path = f"/iceberg/v1/namespaces/bench/tables/history_{snapshots}?snapshots=refs"
-        load = Load(server.port, lambda number, turn, path=path: ("GET", path), 1, seconds)
+        load = Load(server.port, [("GET", path)], seconds)
         medians.append(load.percentile_ms(0.5))
         print(f"loadTable, snapshots=refs, of {snapshots:6} snapshots: p50 {medians[-1]:.3f} ms, p99 {load.percentile_ms(0.99):.3f} ms")
     print(f"10,000 snapshots cost {medians[1] / medians[0]:.2f}x of 10 (wanted: at most 2x)")
@@ -235,7 +229,7 @@ def main():
         ours = Peer("lakehouse", server.port, "/iceberg/v1", options.clients)
         theirs = Peer("reference", reference.port, "/v1", options.clients)
         compare(ours, theirs, options.clients, options.seconds)
-        compare_histories(server, options.clients, options.seconds)
+        compare_histories(server, options.seconds)
 
 
 main()
