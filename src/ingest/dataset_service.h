@@ -26,7 +26,7 @@ struct DatasetSummary {
   std::optional<std::int64_t> snapshot_id;  ///< Nothing: it has never had a row.
   std::int64_t updated_at_ms = 0;
   std::string schema_fingerprint;  ///< Equal for equal shapes.
-  catalog::RegistryEntry entry;  ///< What is known about it.
+  catalog::RegistryEntry entry;    ///< What is known about it.
   catalog::Freshness freshness;
 };
 
