@@ -481,7 +481,10 @@ Result<std::vector<LoadedTable>> Catalog::commit_transaction(
       commit_together(*turn);
     }
   }
-  return *std::move(entry.outcome);
+  if (entry.outcome) {
+    return *std::move(entry.outcome);
+  }
+  return fail(ErrorCode::Internal, "a commit's turn ended without an outcome");
 }
 
 Result<LoadedTable> Catalog::commit_table(const RequestContext& context,

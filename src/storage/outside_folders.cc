@@ -34,13 +34,14 @@ struct File {
 };
 
 Result<File> open(const OutsideFolders& folders, std::string_view location) {
-  if (!folders.allows(location)) {
+  const auto local = detail::path_of_location(location);
+  if (!local || !folders.allows(location)) {
     return fail(
         ErrorCode::InvalidArgument,
         fmt::format("location '{}' is in no bucket of this lakehouse", location),
         "The setting storage.view_metadata_folders names where else a view's files may be.");
   }
-  const std::filesystem::path path(*detail::path_of_location(location));
+  const std::filesystem::path path(*local);
   LH_ASSIGN_OR_RETURN(auto folder, LocalObjectStore::open(path.parent_path().string()));
   return File{.folder = std::move(folder), .name = path.filename().string()};
 }

@@ -60,8 +60,9 @@ class Catalog::CommitTurn {
   [[nodiscard]] bool is_decided(std::size_t i) const { return outcomes_[i].has_value(); }
   void decide(std::size_t i, CommitEntry::Outcome outcome) { outcomes_[i] = std::move(outcome); }
   [[nodiscard]] CommitEntry::Outcome take_outcome(std::size_t i) {
-    return outcomes_[i] ? *std::move(outcomes_[i])
-                        : fail(ErrorCode::CommitStateUnknown, "the commit was cut short");
+    std::optional<CommitEntry::Outcome>& outcome = outcomes_[i];
+    return outcome ? *std::move(outcome)
+                   : fail(ErrorCode::CommitStateUnknown, "the commit was cut short");
   }
 
  private:
