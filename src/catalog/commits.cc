@@ -439,12 +439,13 @@ void Catalog::commit_together(CommitTurn& turn) {
     if (done) {
       return;
     }
-    if (refused) {
-      // The others are to be done without it.
-      turn.decide(*refused, std::unexpected(std::move(done).error()));
+    // First, since a store that runs the transaction again may have left `refused` from before.
+    if (lost_race && ++lost_races < options_.commit_tries_max) {
       continue;
     }
-    if (lost_race && ++lost_races < options_.commit_tries_max) {
+    if (refused && !lost_race) {
+      // The others are to be done without it.
+      turn.decide(*refused, std::unexpected(std::move(done).error()));
       continue;
     }
     for (std::size_t i = 0; i < turn.entries().size(); ++i) {
