@@ -20,27 +20,13 @@
 #include "base/request_context.h"
 #include "catalog/catalog.h"
 #include "engine/engine.h"
-#include "query/rewrite.h"
-#include "query/statement.h"
+#include "query/sql_request.h"
+#include "query/statement_plan.h"
+#include "query/statement_writer.h"
 #include "query/table_source.h"
 #include "query/table_writer.h"
 
 namespace lakehouse::query {
-
-/// One statement to run, as every door gives it.
-struct SqlRequest {
-  std::string sql;
-  boost::json::value params;           ///< An array, an object or null.
-  std::optional<std::uint64_t> limit;  ///< Rows; the service's own limit wins if it is less.
-  std::optional<std::chrono::milliseconds> timeout;
-  /// All tables as they were then: a timestamp such as 2024-01-31T12:00:00Z.
-  std::optional<std::string> as_of;
-  engine::Encoding encoding = engine::Encoding::Json;
-  /// For writes: the request's Idempotency-Key and a digest of the request. A repetition is
-  /// answered as the first time; the key with another digest is AlreadyExists.
-  std::string idempotency_key;
-  std::string fingerprint;
-};
 
 /// A statement that runs. Destroying the stream before its end cancels it.
 struct QueryAnswer {
@@ -97,65 +83,25 @@ class QueryService {
   bool cancel(std::string_view query_id);
 
  private:
-  struct Parsed;
   struct Active;
   class Tracked;
-  struct Plan {
-    engine::Statement statement;
-    std::shared_ptr<const Parsed> parsed;  ///< For positions.
-    std::vector<std::pair<std::string, std::int64_t>> snapshot_ids;
-    std::vector<catalog::LineageInput> inputs;
-  };
-  /// What a statement that is no SELECT came to.
-  struct Outcome {
-    std::string column;
-    boost::json::value value;
-    std::vector<std::pair<std::string, std::int64_t>> snapshot_ids;
-  };
-
-  Result<std::shared_ptr<const Parsed>> parse(const RequestContext& context,
-                                              const std::string& sql);
-  void keep(const std::string& sql, const std::shared_ptr<const Parsed>& parsed);
-  Result<Plan> plan(const RequestContext& context, std::shared_ptr<const Parsed> parsed,
-                    const SqlRequest& request);
+  Result<std::shared_ptr<const ParsedStatement>> parse(const RequestContext& context,
+                                                       const std::string& sql);
+  void keep(const std::string& sql, const std::shared_ptr<const ParsedStatement>& parsed);
   Result<QueryAnswer> run_active(const std::shared_ptr<Active>& active, const SqlRequest& request);
-  Result<std::unique_ptr<engine::ResultStream>> execute(const RequestContext& context, Plan plan,
+  Result<std::unique_ptr<engine::ResultStream>> execute(const RequestContext& context,
+                                                        StatementPlan plan,
                                                         const SqlRequest& request,
                                                         std::string_view around);
   std::shared_ptr<Active> begin(const RequestContext& context, const SqlRequest& request);
 
-  // Writes. `also` puts the receipt down, if there is a key.
-  Result<Outcome> write(const RequestContext& context, const std::shared_ptr<const Parsed>& parsed,
-                        const SqlRequest& request);
-  Result<Outcome> write_once(const RequestContext& context,
-                             const std::shared_ptr<const Parsed>& parsed,
-                             const SqlRequest& request);
-  Result<Outcome> insert(const RequestContext& context, const InsertStatement& statement,
-                         const std::shared_ptr<const Parsed>& parsed, const SqlRequest& request);
-  Result<Outcome> create_table(const RequestContext& context, const CreateTableStatement& statement,
-                               const std::shared_ptr<const Parsed>& parsed,
-                               const SqlRequest& request);
-  Result<Outcome> alter_table(const RequestContext& context, const AlterTableStatement& statement,
-                              const SqlRequest& request);
-  Result<Outcome> other_ddl(const RequestContext& context, const SqlStatement& statement);
-  Result<Outcome> append(const RequestContext& context, AppendRequest append,
-                         const SqlRequest& request);
-  Result<std::optional<Outcome>> repeated(const RequestContext& context, const SqlRequest& request);
-  Status keep_receipt(const RequestContext& context, const SqlRequest& request,
-                      const Outcome& outcome);
-  Result<std::vector<std::string>> canonical_types(const RequestContext& context,
-                                                   const std::vector<std::string>& types);
-  Result<std::unique_ptr<engine::ResultStream>> stream_of(const RequestContext& context,
-                                                          const Outcome& outcome,
-                                                          engine::Encoding encoding);
-
   catalog::Catalog& catalog_;
   engine::Engine& engine_;
   TableSource& source_;
-  TableWriter& writer_;
+  StatementWriter writer_;
   Options options_;
 
-  using ParsedEntry = std::pair<std::string, std::shared_ptr<const Parsed>>;
+  using ParsedEntry = std::pair<std::string, std::shared_ptr<const ParsedStatement>>;
   std::mutex parsed_mutex_;
   std::list<ParsedEntry> parsed_;  ///< The last used first.
   std::size_t parsed_bytes_ = 0;

@@ -1,0 +1,29 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include <boost/json/value.hpp>
+
+#include "engine/engine.h"
+
+namespace lakehouse::query {
+
+/// One statement to run, as every door gives it.
+struct SqlRequest {
+  std::string sql;
+  boost::json::value params;           ///< An array, an object or null.
+  std::optional<std::uint64_t> limit;  ///< Rows; the service's own limit wins if it is less.
+  std::optional<std::chrono::milliseconds> timeout;
+  /// All tables as they were then: a timestamp such as 2024-01-31T12:00:00Z.
+  std::optional<std::string> as_of;
+  engine::Encoding encoding = engine::Encoding::Json;
+  /// For writes: the request's Idempotency-Key and a digest of the request. A repetition is
+  /// answered as the first time; the key with another digest is AlreadyExists.
+  std::string idempotency_key;
+  std::string fingerprint;
+};
+
+}  // namespace lakehouse::query

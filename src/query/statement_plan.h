@@ -1,0 +1,43 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <boost/json/value.hpp>
+
+#include "base/error.h"
+#include "base/request_context.h"
+#include "catalog/catalog.h"
+#include "catalog/lineage.h"
+#include "engine/engine.h"
+#include "query/sql_request.h"
+#include "query/statement.h"
+#include "query/table_source.h"
+
+namespace lakehouse::query {
+
+/// A statement as far as its text alone tells.
+struct ParsedStatement {
+  SqlStatement statement;
+  /// What json_serialize_sql gave for the SELECT in it; null if there is none.
+  boost::json::value tree;
+};
+
+/// The SELECT of a statement, ready for an engine.
+struct StatementPlan {
+  engine::Statement statement;
+  std::shared_ptr<const ParsedStatement> parsed;  ///< For positions.
+  std::vector<std::pair<std::string, std::int64_t>> snapshot_ids;
+  std::vector<catalog::LineageInput> inputs;
+};
+
+/// Plans the SELECT in `parsed` for the request: its moment, its parameters. Errors as plan_select.
+Result<StatementPlan> plan_statement(const RequestContext& context, catalog::Catalog& catalog,
+                                     TableSource& source,
+                                     std::shared_ptr<const ParsedStatement> parsed,
+                                     const SqlRequest& request);
+
+}  // namespace lakehouse::query
