@@ -8,8 +8,21 @@ namespace lakehouse::engine {
 namespace {
 
 constexpr std::uint64_t kSmallRowsMax = 100'000;
+constexpr std::string_view kHeldGone = R"({"held_gone":true})";
 
 }  // namespace
+
+Error held_gone() {
+  return Error{.code = ErrorCode::Unavailable,
+               .message = "the engine that held the tables in memory has gone",
+               .hint = "Retry.",
+               .position_bytes = std::nullopt,
+               .details_json = std::string(kHeldGone)};
+}
+
+bool is_held_gone(const Error& error) {
+  return error.details_json == kHeldGone;
+}
 
 Result<Rows> Engine::query_rows(const RequestContext& context, Statement statement) {
   statement.encoding = Encoding::Json;

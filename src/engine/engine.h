@@ -68,7 +68,16 @@ struct Statement {
   std::vector<std::string> after;
   Encoding encoding = Encoding::Json;
   std::optional<std::uint64_t> rows_max;  ///< Rows after that are cut, and the end says so.
+  /// Not 0: the statement reads or makes tables that one child holds in memory. It runs in the
+  /// child that has this `Engine::generation`, and never in another one, nor a second time:
+  /// `is_held_gone` tells the error of a statement that could not.
+  std::uint64_t held_generation = 0;
 };
+
+/// The error of a statement whose `held_generation` is not that of a child that runs, or that must
+/// run elsewhere (a heavier lane): whoever made it makes it anew, without what was held.
+[[nodiscard]] Error held_gone();
+[[nodiscard]] bool is_held_gone(const Error& error);
 
 /// What is known once the last row was given.
 struct ResultEnd {
@@ -134,6 +143,10 @@ class Engine {
   /// The columns and parameter names a statement would have, without running it.
   virtual Result<std::vector<Column>> describe(const RequestContext& context,
                                                Statement statement) = 0;
+
+  /// Which child may hold tables for statements that come later: the light lane's. Another number
+  /// after each start of it; 0 while none is up.
+  [[nodiscard]] virtual std::uint64_t generation() const { return 0; }
 
   /// Runs a statement with a small result to its end; ResourceExhausted past 100,000 rows.
   Result<Rows> query_rows(const RequestContext& context, Statement statement);
