@@ -67,6 +67,7 @@ stage_program() {
   # Debug information is of no use without DuckDB's and Arrow's sources.
   strip --strip-debug "$lib/libduckdb.so" "$lib/libarrow.so.2600"
   for extension in "$parts"/duckdb/extensions/*.duckdb_extension; do
+    [[ $extension == */tpc*.duckdb_extension ]] && continue  # For tests only.
     install -m 644 "$extension" "$lib/extensions/"  # Signed: not to be changed by a byte.
   done
   chmod 755 "$bin/lakehouse"
