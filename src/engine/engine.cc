@@ -12,6 +12,16 @@ constexpr std::string_view kHeldGone = R"({"held_gone":true})";
 
 }  // namespace
 
+std::string_view to_string(Lane lane) {
+  switch (lane) {
+    case Lane::Auto: return "auto";
+    case Lane::Light: return "light";
+    case Lane::Heavy: return "heavy";
+    case Lane::File: return "file";
+  }
+  return "auto";
+}
+
 Error held_gone() {
   return Error{.code = ErrorCode::Unavailable,
                .message = "the engine that held the tables in memory has gone",

@@ -47,6 +47,17 @@ struct Variable {
   boost::json::value value;  ///< Strings, numbers, bools and (nested) arrays of one type.
 };
 
+/// Which child runs a statement, where there are several (engine_lanes.h).
+enum class Lane : std::uint8_t {
+  Auto,  ///< By `scan_bytes`; what turns out too much for the light lane begins again in the heavy.
+  Light,  ///< For what ends soon: most of the machine's time goes to it.
+  Heavy,  ///< For big scans, joins and writes: a few at a time, and more memory.
+  File,   ///< A child of its own for one uploaded file; no statement asks for it.
+};
+std::string_view to_string(Lane lane);  ///< "auto", "light", "heavy", "file".
+
+class StatementMonitor;
+
 /// One statement to run.
 struct Statement {
   /// SQL, or the JSON tree that json_serialize_sql gave and the server rewrote.
@@ -72,6 +83,11 @@ struct Statement {
   /// child that has this `Engine::generation`, and never in another one, nor a second time:
   /// `is_held_gone` tells the error of a statement that could not.
   std::uint64_t held_generation = 0;
+  Lane lane = Lane::Auto;
+  /// What it reads of data files, if that is known: after pruning, before columns are chosen.
+  std::optional<std::uint64_t> scan_bytes;
+  /// Told how the statement fares; null if nobody asks. Shared with whoever does.
+  std::shared_ptr<StatementMonitor> monitor;
 };
 
 /// The error of a statement whose `held_generation` is not that of a child that runs, or that must
@@ -83,6 +99,10 @@ struct Statement {
 struct ResultEnd {
   std::uint64_t row_count = 0;
   bool truncated = false;
+  /// The most that the child's buffers and its spill held while the statement ran: its own share is
+  /// not known where others ran beside it.
+  std::uint64_t memory_peak_bytes = 0;
+  std::uint64_t spill_peak_bytes = 0;
 };
 
 /// The result of one running statement. Destroying it before its end cancels the statement.
