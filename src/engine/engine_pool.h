@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "engine/engine.h"
+#include "engine/engine_grant.h"
 
 namespace lakehouse::engine {
 
@@ -25,6 +26,9 @@ struct EngineOptions {
   std::uint64_t memory_limit_bytes = 0;  ///< 0: 60 % of the machine's memory.
   unsigned threads = 0;                  ///< 0: as many as the machine has cores.
   unsigned statements_max = 128;         ///< Running at once; more are ResourceExhausted.
+  EngineGrant grant = {};                ///< Beside the spill directory.
+  EngineLimits limits = {};
+  SandboxMode sandbox = SandboxMode::BestEffort;
   /// How long a call waits for the child to come up when its own deadline is later.
   std::chrono::milliseconds ready_wait_max{10'000};
   /// Told each line that the child writes to its standard error, and each start and end of it.

@@ -8,6 +8,21 @@
 
 namespace lakehouse::query {
 
+Result<std::optional<std::string>> staging_root(const storage::Buckets& buckets,
+                                                const std::string& bucket) {
+  LH_ASSIGN_OR_RETURN(storage::ObjectStore * store, buckets.find(bucket));
+  std::optional<std::string> path = store->local_path("_staging");
+  std::error_code problem;
+  if (path) {
+    std::filesystem::create_directories(*path, problem);
+  }
+  if (problem) {
+    return fail(ErrorCode::Unavailable,
+                "cannot make the staging folder " + *path + ": " + problem.message());
+  }
+  return path;
+}
+
 Result<StagingFolder> StagingFolder::make(const storage::Buckets& buckets,
                                           const std::string& bucket) {
   LH_ASSIGN_OR_RETURN(storage::ObjectStore * store, buckets.find(bucket));

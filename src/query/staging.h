@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -37,6 +38,11 @@ class StagingFolder {
 
   std::string path_;
 };
+
+/// The folder that holds all staging folders of a bucket, made if missing: what engines may write
+/// to. Nothing if the bucket is no folder of this machine.
+Result<std::optional<std::string>> staging_root(const storage::Buckets& buckets,
+                                                const std::string& bucket);
 
 /// Removes what writers of earlier runs left in staging, and nothing that changed in the last
 /// `unless_younger_than`: other servers may write there. Best effort.

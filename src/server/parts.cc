@@ -4,6 +4,8 @@
 #include <string_view>
 #include <vector>
 
+#include "query/staging.h"
+
 namespace lakehouse::server {
 
 Result<DataFolder> open_data_folder(const Config& config) {
@@ -20,6 +22,18 @@ Result<std::unique_ptr<storage::Buckets>> open_buckets(const Config& config,
         {.name = bucket.name, .type = bucket.type, .location = data.resolve(bucket.location)});
   }
   return storage::Buckets::open(buckets);
+}
+
+Result<engine::EngineGrant> engine_grant(const storage::Buckets& buckets) {
+  engine::EngineGrant grant;
+  for (const storage::BucketConfig& bucket : buckets.list()) {
+    LH_ASSIGN_OR_RETURN(const auto staging, query::staging_root(buckets, bucket.name));
+    if (staging) {
+      grant.readable.emplace_back(bucket.location);
+      grant.writable.emplace_back(*staging);
+    }
+  }
+  return grant;
 }
 
 Result<std::unique_ptr<metastore::Metastore>> open_metastore(const Config& config,

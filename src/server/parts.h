@@ -5,6 +5,7 @@
 #include "base/config.h"
 #include "base/error.h"
 #include "catalog/catalog.h"
+#include "engine/engine_grant.h"
 #include "metastore/metastore.h"
 #include "server/data_folder.h"
 #include "storage/buckets.h"
@@ -20,6 +21,10 @@ Result<std::unique_ptr<storage::Buckets>> open_buckets(const Config& config,
                                                        const DataFolder& data);
 Result<std::unique_ptr<metastore::Metastore>> open_metastore(const Config& config,
                                                              const DataFolder& data);
+
+/// What engines that run anybody's SQL may touch: the buckets' files to read, staging to write.
+/// Makes the staging folders that are missing.
+Result<engine::EngineGrant> engine_grant(const storage::Buckets& buckets);
 
 catalog::Catalog::Options catalog_options(const Config& config);
 

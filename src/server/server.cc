@@ -38,8 +38,11 @@ namespace lakehouse::server {
 namespace {
 
 Result<std::unique_ptr<engine::EnginePool>> start_engine(const Config& config,
-                                                         const DataFolder& data, Log& log) {
+                                                         const DataFolder& data,
+                                                         const storage::Buckets& buckets,
+                                                         Log& log) {
   engine::EngineOptions options;
+  LH_ASSIGN_OR_RETURN(options.grant, engine_grant(buckets));
   options.spill_directory = data.run() / "spill";
   options.memory_limit_bytes = config.engine.memory_limit.bytes;
   options.threads = static_cast<unsigned>(config.engine.threads);
@@ -61,9 +64,9 @@ class Server::Parts {
 
   Status make(const Config& config, Log& log) {
     grace_ = config.server.shutdown_grace;
-    // First, because it takes longest and comes up beside the rest.
-    LH_ASSIGN_OR_RETURN(engine_, start_engine(config, data_, log));
     LH_ASSIGN_OR_RETURN(buckets_, open_buckets(config, data_));
+    // Early, because it takes longest and comes up beside the rest.
+    LH_ASSIGN_OR_RETURN(engine_, start_engine(config, data_, *buckets_, log));
     // What other servers write there now is at most as old as a request may be.
     query::remove_stale_staging(
         *buckets_, std::chrono::hours(metastore::is_shared(config.metastore.url) ? 24 : 0));

@@ -18,6 +18,7 @@
 #include "engine/child/local_tools.h"
 #include "engine/child/session.h"
 #include "engine/child/watcher.h"
+#include "engine/engine_grant.h"
 #include "engine/wire/frame.h"
 
 namespace lakehouse::engine {
@@ -25,6 +26,9 @@ namespace {
 
 struct ServerOptions {
   DatabaseOptions database;
+  EngineGrant grant;
+  EngineLimits limits;
+  SandboxMode sandbox = SandboxMode::BestEffort;
   unsigned connections_max = 192;
   pid_t parent = 0;
 };
@@ -51,6 +55,20 @@ Result<ServerOptions> read_options(int argc, char** argv) {
       options.connections_max = static_cast<unsigned>(number(value));
     } else if (name == "--parent") {
       options.parent = static_cast<pid_t>(number(value));
+    } else if (name == "--readable") {
+      options.grant.readable.emplace_back(value);
+    } else if (name == "--writable") {
+      options.grant.writable.emplace_back(value);
+    } else if (name == "--extension") {
+      options.grant.extensions.emplace_back(value);
+    } else if (name == "--loopback-port") {
+      options.grant.loopback_port = static_cast<std::uint16_t>(number(value));
+    } else if (name == "--data-bytes-max") {
+      options.limits.data_bytes_max = number(value);
+    } else if (name == "--nice") {
+      options.limits.nice = static_cast<int>(number(value));
+    } else if (name == "--sandbox") {
+      options.sandbox = static_cast<SandboxMode>(number(value));
     } else {
       return fail(ErrorCode::InvalidArgument, fmt::format("unknown option {}", name));
     }

@@ -90,6 +90,21 @@ std::vector<std::string> Supervisor::child_arguments() const {
   // Room for connections that are idle, or whose other end has just gone.
   add("--connections-max", std::to_string(options_.statements_max + 64));
   add("--parent", std::to_string(::getpid()));
+  for (const auto& path : options_.grant.readable) {
+    add("--readable", path.string());
+  }
+  for (const auto& path : options_.grant.writable) {
+    add("--writable", path.string());
+  }
+  for (const auto& path : options_.grant.extensions) {
+    add("--extension", path.string());
+  }
+  if (options_.grant.loopback_port) {
+    add("--loopback-port", std::to_string(*options_.grant.loopback_port));
+  }
+  add("--data-bytes-max", std::to_string(options_.limits.data_bytes_max));
+  add("--nice", std::to_string(options_.limits.nice));
+  add("--sandbox", std::to_string(static_cast<int>(options_.sandbox)));
   return arguments;
 }
 

@@ -31,6 +31,7 @@ class TestEngine {
     options.executable = LH_ENGINE_HOST;
     options.arguments = {};
     options.spill_directory = folder_;
+    options.grant.writable.push_back(folder_);
     options.threads = options.threads == 0 ? 2 : options.threads;
     options.memory_limit_bytes =
         options.memory_limit_bytes == 0 ? std::uint64_t{1} << 30U : options.memory_limit_bytes;
