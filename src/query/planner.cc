@@ -252,10 +252,9 @@ Result<std::int64_t> parse_timestamp_ms(std::string_view text) {
   return us >= 0 ? us / 1000 : (us - 999) / 1000;
 }
 
-Result<PlannedSelect> plan_select(const RequestContext& context, catalog::Catalog& catalog,
-                                  TableSource& source, boost::json::object& document,
-                                  std::optional<std::int64_t> as_of_ms) {
-  return Planning(context, catalog, source, as_of_ms).run(document);
+Result<PlannedSelect> Planner::plan(const RequestContext& context, boost::json::object& document,
+                                    const PlanRequest& request) {
+  return Planning(context, catalog_, source_, request.as_of_ms).run(document);
 }
 
 }  // namespace lakehouse::query

@@ -8,13 +8,16 @@
 #include <vector>
 
 #include <boost/json/object.hpp>
+#include <boost/json/value.hpp>
 
 #include "base/error.h"
 #include "base/request_context.h"
 #include "catalog/catalog.h"
 #include "catalog/lineage.h"
 #include "engine/engine.h"
+#include "governance/table_policy.h"
 #include "query/rewrite.h"
+#include "query/table_functions.h"
 #include "query/table_source.h"
 
 /// \file
@@ -26,6 +29,25 @@ struct PlannedSelect {
   std::vector<engine::Variable> variables;
   std::vector<std::pair<std::string, std::int64_t>> snapshot_ids;  ///< Dataset and snapshot.
   std::vector<catalog::LineageInput> inputs;                       ///< The tables, each once.
+  /// Of the tables that the principal may see a part of only: name and the policy's version. In the
+  /// order of their names.
+  std::vector<std::pair<std::string, std::string>> policy_versions;
+  /// Asked again at the same snapshots, the answer may be another.
+  bool is_volatile = false;
+};
+
+/// What planning is for.
+enum class PlanPurpose : std::uint8_t {
+  Run,
+  /// For EXPLAIN: what a policy restricts is replaced by a stand-in without rows, so that a plan
+  /// tells neither rows that are not shown nor the policy.
+  Explain,
+};
+
+struct PlanRequest {
+  std::optional<std::int64_t> as_of_ms;  ///< For tables that do not say themselves.
+  boost::json::value parameters;         ///< The request's.
+  PlanPurpose purpose = PlanPurpose::Run;
 };
 
 /// The table that `dotted` names; "lake", the catalog's name for SQL clients, may stand before it.
@@ -41,11 +63,27 @@ Result<catalog::TableIdentifier> new_table(const std::vector<std::string>& parts
 /// UTC if it names no zone. InvalidArgument otherwise.
 Result<std::int64_t> parse_timestamp_ms(std::string_view text);
 
-/// Checks the tree and puts scans in the place of its tables, SHOW statements and information
-/// schemas. All tables are taken as they are at one moment; `as_of_ms` is for those that do not say
-/// themselves. Errors as QueryService::run.
-Result<PlannedSelect> plan_select(const RequestContext& context, catalog::Catalog& catalog,
-                                  TableSource& source, boost::json::object& document,
-                                  std::optional<std::int64_t> as_of_ms);
+/// Makes statements ready for an engine. Thread-safe; calls block.
+class Planner {
+ public:
+  struct Options {
+    governance::TablePolicies* policies = nullptr;  ///< Null: everybody sees everything.
+    std::vector<TableFunctionProvider*> table_functions;
+  };
+
+  Planner(catalog::Catalog& catalog, engine::Engine& engine, TableSource& source, Options options)
+      : catalog_(catalog), engine_(engine), source_(source), options_(std::move(options)) {}
+
+  /// Checks the tree and puts scans in the place of its tables, SHOW statements and information
+  /// schemas. All tables are taken as they are at one moment. Errors as QueryService::run.
+  Result<PlannedSelect> plan(const RequestContext& context, boost::json::object& document,
+                             const PlanRequest& request);
+
+ private:
+  catalog::Catalog& catalog_;
+  [[maybe_unused]] engine::Engine& engine_;
+  TableSource& source_;
+  Options options_;
+};
 
 }  // namespace lakehouse::query

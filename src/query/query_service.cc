@@ -116,10 +116,9 @@ class QueryService::Tracked final : public engine::ResultStream {
 
 QueryService::QueryService(catalog::Catalog& catalog, engine::Engine& engine, TableSource& source,
                            TableWriter& writer, Options options)
-    : catalog_(catalog),
-      engine_(engine),
-      source_(source),
-      writer_(catalog, engine, source, writer),
+    : engine_(engine),
+      planner_(catalog, engine, source, options.planner),
+      writer_(catalog, engine, planner_, writer),
       options_(options),
       registry_(std::make_shared<Registry>()) {}
 
@@ -175,8 +174,7 @@ Result<QueryAnswer> QueryService::run_active(const std::shared_ptr<Active>& acti
   std::unique_ptr<engine::ResultStream> stream;
   const auto* explain = std::get_if<ExplainStatement>(&parsed->statement);
   if (explain != nullptr || std::holds_alternative<SelectStatement>(parsed->statement)) {
-    LH_ASSIGN_OR_RETURN(StatementPlan planned,
-                        plan_statement(context, catalog_, source_, parsed, request));
+    LH_ASSIGN_OR_RETURN(StatementPlan planned, plan_statement(context, planner_, parsed, request));
     answer.snapshot_ids = std::move(planned.snapshot_ids);
     registry_->set_state(active, "running");
     const std::string_view around =
@@ -199,8 +197,7 @@ Result<std::string> QueryService::explain(const RequestContext& context,
   if (!std::holds_alternative<SelectStatement>(parsed->statement)) {
     return fail(ErrorCode::InvalidArgument, "only a SELECT can be explained");
   }
-  LH_ASSIGN_OR_RETURN(StatementPlan planned,
-                      plan_statement(context, catalog_, source_, parsed, request));
+  LH_ASSIGN_OR_RETURN(StatementPlan planned, plan_statement(context, planner_, parsed, request));
   planned.statement.around_tree = "EXPLAIN {}";
   planned.statement.parameters = request.params;
   LH_ASSIGN_OR_RETURN(const auto rows, engine_.query_rows(context, std::move(planned.statement)));

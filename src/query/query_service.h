@@ -62,6 +62,7 @@ class QueryService {
     std::size_t parsed_max = 512;  ///< Statements whose trees are kept.
     /// Of their texts; a tree takes some thirty times as much.
     std::size_t parsed_bytes_max = std::size_t{1} << 20U;
+    Planner::Options planner;
   };
 
   QueryService(catalog::Catalog& catalog, engine::Engine& engine, TableSource& source,
@@ -95,9 +96,8 @@ class QueryService {
                                                         std::string_view around);
   std::shared_ptr<Active> begin(const RequestContext& context, const SqlRequest& request);
 
-  catalog::Catalog& catalog_;
   engine::Engine& engine_;
-  TableSource& source_;
+  Planner planner_;
   StatementWriter writer_;
   Options options_;
 

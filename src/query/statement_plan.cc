@@ -8,17 +8,15 @@
 
 namespace lakehouse::query {
 
-Result<StatementPlan> plan_statement(const RequestContext& context, catalog::Catalog& catalog,
-                                     TableSource& source,
+Result<StatementPlan> plan_statement(const RequestContext& context, Planner& planner,
                                      std::shared_ptr<const ParsedStatement> parsed,
-                                     const SqlRequest& request) {
-  std::optional<std::int64_t> as_of_ms;
+                                     const SqlRequest& request, PlanPurpose purpose) {
+  PlanRequest wanted{.as_of_ms = {}, .parameters = request.params, .purpose = purpose};
   if (request.as_of) {
-    LH_ASSIGN_OR_RETURN(as_of_ms, parse_timestamp_ms(*request.as_of));
+    LH_ASSIGN_OR_RETURN(wanted.as_of_ms, parse_timestamp_ms(*request.as_of));
   }
   boost::json::value tree = parsed->tree;
-  LH_ASSIGN_OR_RETURN(PlannedSelect planned,
-                      plan_select(context, catalog, source, tree.as_object(), as_of_ms));
+  LH_ASSIGN_OR_RETURN(PlannedSelect planned, planner.plan(context, tree.as_object(), wanted));
   StatementPlan out;
   out.statement.text = boost::json::serialize(tree);
   out.statement.is_tree = true;
@@ -26,6 +24,8 @@ Result<StatementPlan> plan_statement(const RequestContext& context, catalog::Cat
   out.statement.parameters = request.params;
   out.snapshot_ids = std::move(planned.snapshot_ids);
   out.inputs = std::move(planned.inputs);
+  out.policy_versions = std::move(planned.policy_versions);
+  out.is_volatile = planned.is_volatile;
   out.parsed = std::move(parsed);
   return out;
 }

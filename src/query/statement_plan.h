@@ -13,9 +13,9 @@
 #include "catalog/catalog.h"
 #include "catalog/lineage.h"
 #include "engine/engine.h"
+#include "query/planner.h"
 #include "query/sql_request.h"
 #include "query/statement.h"
-#include "query/table_source.h"
 
 namespace lakehouse::query {
 
@@ -26,18 +26,21 @@ struct ParsedStatement {
   boost::json::value tree;
 };
 
-/// The SELECT of a statement, ready for an engine.
+/// The SELECT of a statement, ready for an engine. The latter members are PlannedSelect's.
 struct StatementPlan {
   engine::Statement statement;
   std::shared_ptr<const ParsedStatement> parsed;  ///< For positions.
   std::vector<std::pair<std::string, std::int64_t>> snapshot_ids;
   std::vector<catalog::LineageInput> inputs;
+  std::vector<std::pair<std::string, std::string>> policy_versions;
+  bool is_volatile = false;
 };
 
-/// Plans the SELECT in `parsed` for the request: its moment, its parameters. Errors as plan_select.
-Result<StatementPlan> plan_statement(const RequestContext& context, catalog::Catalog& catalog,
-                                     TableSource& source,
+/// Plans the SELECT in `parsed` for the request: its moment, its parameters. Errors as
+/// Planner::plan.
+Result<StatementPlan> plan_statement(const RequestContext& context, Planner& planner,
                                      std::shared_ptr<const ParsedStatement> parsed,
-                                     const SqlRequest& request);
+                                     const SqlRequest& request,
+                                     PlanPurpose purpose = PlanPurpose::Run);
 
 }  // namespace lakehouse::query

@@ -198,8 +198,7 @@ Result<StatementWriter::Outcome> StatementWriter::insert(
   }
   append_request.table = *std::move(table);
   LH_ASSIGN_OR_RETURN(const auto loaded, catalog_.load_table(context, append_request.table));
-  LH_ASSIGN_OR_RETURN(StatementPlan planned,
-                      plan_statement(context, catalog_, source_, parsed, request));
+  LH_ASSIGN_OR_RETURN(StatementPlan planned, plan_statement(context, planner_, parsed, request));
   std::vector<std::string> names = statement.columns;
   if (statement.by_name) {
     LH_ASSIGN_OR_RETURN(const auto columns, engine_.describe(context, planned.statement));
@@ -265,8 +264,7 @@ Result<StatementWriter::Outcome> StatementWriter::create_table(
       return outcome;
     }
   }
-  LH_ASSIGN_OR_RETURN(StatementPlan planned,
-                      plan_statement(context, catalog_, source_, parsed, request));
+  LH_ASSIGN_OR_RETURN(StatementPlan planned, plan_statement(context, planner_, parsed, request));
   AppendRequest append_request;
   append_request.table = *std::move(table);
   append_request.lineage = lineage_of("create_table_as", std::move(planned.inputs), request);

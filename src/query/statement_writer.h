@@ -15,7 +15,6 @@
 #include "engine/engine.h"
 #include "query/sql_request.h"
 #include "query/statement_plan.h"
-#include "query/table_source.h"
 #include "query/table_writer.h"
 
 namespace lakehouse::query {
@@ -32,9 +31,9 @@ struct WriteAnswer {
 /// commit, and a repetition is answered from it. Thread-safe; calls block.
 class StatementWriter {
  public:
-  StatementWriter(catalog::Catalog& catalog, engine::Engine& engine, TableSource& source,
+  StatementWriter(catalog::Catalog& catalog, engine::Engine& engine, Planner& planner,
                   TableWriter& writer)
-      : catalog_(catalog), engine_(engine), source_(source), writer_(writer) {}
+      : catalog_(catalog), engine_(engine), planner_(planner), writer_(writer) {}
 
   /// The answer is one row: {Count} of an INSERT or CREATE TABLE AS, {Success} of other DDL.
   Result<WriteAnswer> run(const RequestContext& context,
@@ -76,7 +75,7 @@ class StatementWriter {
 
   catalog::Catalog& catalog_;
   engine::Engine& engine_;
-  TableSource& source_;
+  Planner& planner_;
   TableWriter& writer_;
 };
 

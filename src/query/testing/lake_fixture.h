@@ -34,8 +34,9 @@ T value_or_throw(Result<T> result) {
 /// In a temporary folder, which goes with it.
 class TestLake {
  public:
-  TestLake()
-      : buckets_(value_or_throw(storage::Buckets::open(
+  explicit TestLake(QueryService::Options options = {})
+      : options_(std::move(options)),
+        buckets_(value_or_throw(storage::Buckets::open(
             {{"primary", "local", (folder() / "buckets" / "primary").string()}}))),
         metastore_(value_or_throw(metastore::open_sqlite((folder() / "metastore.db").string()))),
         catalog_(value_or_throw(catalog::Catalog::open(*buckets_, *metastore_, {}))) {}
@@ -76,6 +77,7 @@ class TestLake {
   }
 
  private:
+  QueryService::Options options_;
   engine::testing::TestEngine engine_;
   std::unique_ptr<storage::Buckets> buckets_;
   std::unique_ptr<metastore::Metastore> metastore_;
@@ -83,7 +85,7 @@ class TestLake {
   iceberg::ManifestCache manifests_;
   TableWriter writer_{*catalog_, engine_.pool(), *buckets_, manifests_};
   TableSource source_{engine_.pool(), *buckets_, manifests_};
-  QueryService service_{*catalog_, engine_.pool(), source_, writer_, {}};
+  QueryService service_{*catalog_, engine_.pool(), source_, writer_, options_};
 };
 
 }  // namespace lakehouse::query::testing

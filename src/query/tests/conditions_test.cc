@@ -44,8 +44,9 @@ class ConditionsTest : public ::testing::Test {
   static std::size_t files_read(const std::string& sql) {
     const auto context = engine::testing::patient_context();
     auto parsed = testing::value_or_throw(lake_->engine().parse(context, sql));
-    const auto planned = testing::value_or_throw(plan_select(
-        context, lake_->catalog(), lake_->source(), parsed.at(0).tree.as_object(), std::nullopt));
+    Planner planner(lake_->catalog(), lake_->engine(), lake_->source(), {});
+    const auto planned =
+        testing::value_or_throw(planner.plan(context, parsed.at(0).tree.as_object(), {}));
     std::size_t files = 0;
     for (const engine::Variable& variable : planned.variables) {
       for (const boost::json::value& path : variable.value.as_array()) {
