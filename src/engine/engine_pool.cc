@@ -86,16 +86,29 @@ Result<std::unique_ptr<ResultStream>> EnginePool::execute(const RequestContext& 
                                                           Statement statement) {
   LH_RETURN_IF_ERROR(check_text(statement.text));
   LH_ASSIGN_OR_RETURN(auto lease, impl_->connections().acquire(context));
+  if (statement.held_generation != 0 && statement.held_generation != lease->generation()) {
+    lease->keep();
+    return std::unexpected(held_gone());
+  }
   const Request request{.operation = Operation::Execute,
                         .time_left = context.time_left(),
                         .sql = {},
                         .statement = std::move(statement)};
-  LH_ASSIGN_OR_RETURN(const Frame frame, ask(*lease, context, request));
-  if (frame.type != FrameType::Schema) {
+  auto frame = ask(*lease, context, request);
+  if (!frame) {
+    const bool went =
+        request.statement.held_generation != 0 && frame.error().code == ErrorCode::Unavailable;
+    return std::unexpected(went ? held_gone() : std::move(frame).error());
+  }
+  if (frame->type != FrameType::Schema) {
     return fail(ErrorCode::Internal, "the engine protocol broke: no schema");
   }
-  LH_ASSIGN_OR_RETURN(auto columns, decode_columns(frame.payload));
+  LH_ASSIGN_OR_RETURN(auto columns, decode_columns(frame->payload));
   return std::make_unique<SocketStream>(std::move(lease), context, std::move(columns));
+}
+
+std::uint64_t EnginePool::generation() const {
+  return impl_->connections().generation();
 }
 
 Status EnginePool::wait_ready(const RequestContext& context) {

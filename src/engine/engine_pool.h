@@ -68,6 +68,7 @@ class EnginePool final : public Engine {
   Result<std::unique_ptr<ResultStream>> execute(const RequestContext& context,
                                                 Statement statement) override;
   Result<std::vector<Column>> describe(const RequestContext& context, Statement statement) override;
+  [[nodiscard]] std::uint64_t generation() const override;
 
   /// Waits until the child answers; Unavailable or DeadlineExceeded if it does not.
   Status wait_ready(const RequestContext& context);

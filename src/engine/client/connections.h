@@ -31,6 +31,8 @@ class Connections : public std::enable_shared_from_this<Connections> {
     Lease(Lease&&) = delete;
 
     [[nodiscard]] int fd() const { return fd_.get(); }
+    /// Of the child at the other end.
+    [[nodiscard]] std::uint64_t generation() const { return generation_; }
     /// The connection is between two requests and may be used again; otherwise it is closed, which
     /// cancels what runs on it.
     void keep() { reusable_ = true; }
@@ -48,6 +50,7 @@ class Connections : public std::enable_shared_from_this<Connections> {
   Result<std::unique_ptr<Lease>> acquire(const RequestContext& context);
 
   Status wait_ready(const RequestContext& context) { return supervisor_.wait_ready(context); }
+  [[nodiscard]] std::uint64_t generation() const { return supervisor_.generation(); }
   [[nodiscard]] EngineMetrics metrics() const;
   void stop(std::chrono::milliseconds grace);
 
