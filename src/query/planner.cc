@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <iterator>
 #include <utility>
 
 #include <fmt/format.h>
@@ -63,11 +64,16 @@ Result<SnapshotChoice> choose(const catalog::LoadedTable& table, const std::opti
 class Planning {
  public:
   Planning(const RequestContext& context, catalog::Catalog& catalog, TableSource& source,
-           std::optional<std::int64_t> as_of_ms)
-      : context_(context), catalog_(catalog), source_(source), as_of_ms_(as_of_ms) {}
+           const PlanRequest& request)
+      : context_(context),
+        catalog_(catalog),
+        source_(source),
+        request_(request),
+        as_of_ms_(request.as_of_ms) {}
 
   Result<PlannedSelect> run(boost::json::object& document) {
     LH_ASSIGN_OR_RETURN(Analysis analysis, analyse(document));
+    replace_given(analysis);
     for (const ShowReference& show : analysis.shows) {
       LH_ASSIGN_OR_RETURN(boost::json::object rows, show_source(context_, catalog_, show));
       replace_show(show, std::move(rows));
@@ -84,10 +90,21 @@ class Planning {
                              .id = table.metadata->table_uuid,
                              .name = catalog::to_string(identifier)});
     }
+    out_.tables = std::move(tables_);
     return std::move(out_);
   }
 
  private:
+  void replace_given(Analysis& analysis) const {
+    std::erase_if(analysis.tables, [this](const TableReference& reference) {
+      if (reference.node != request_.given) {
+        return false;
+      }
+      replace_table(reference, request_.given_rows);
+      return true;
+    });
+  }
+
   Status replace_system_tables(Analysis& analysis) {
     std::vector<TableReference> rest;
     for (TableReference& reference : analysis.tables) {
@@ -122,7 +139,7 @@ class Planning {
       tables_.clear();
       for (const auto& [name, identifier] : identifiers_) {
         if (!tables_.contains(identifier)) {
-          LH_ASSIGN_OR_RETURN(auto table, catalog_.load_table(context_, identifier));
+          LH_ASSIGN_OR_RETURN(auto table, load_table(identifier));
           tables_.emplace(identifier, std::move(table));
         }
       }
@@ -134,11 +151,22 @@ class Planning {
     return fail(ErrorCode::Aborted, "the tables change too quickly to read them at one moment",
                 "Try again.");
   }
+  Result<catalog::LoadedTable> load_table(const catalog::TableIdentifier& identifier) {
+    if (request_.states != nullptr) {
+      if (const auto state = request_.states->find(identifier); state != request_.states->end()) {
+        return state->second;
+      }
+    }
+    return catalog_.load_table(context_, identifier);
+  }
   Result<bool> stood_still() {
     if (tables_.size() < 2) {
       return true;
     }
     for (const auto& [identifier, table] : tables_) {
+      if (request_.states != nullptr && request_.states->contains(identifier)) {
+        continue;
+      }
       LH_ASSIGN_OR_RETURN(const std::string now, catalog_.metadata_location(context_, identifier));
       if (now != table.metadata_location) {
         return false;
@@ -147,7 +175,34 @@ class Planning {
     return true;
   }
 
+  /// The table whose rows are to be changed: read for itself, since its rows are numbered.
+  Status put_changed(const TableReference& reference) {
+    const catalog::LoadedTable& table = tables_.at(identifiers_.at(reference.dotted()));
+    const iceberg::Schema& schema = *table.metadata->current_schema();
+    const SnapshotChoice choice{table.metadata->current_snapshot(), &schema};
+    auto scan =
+        source_.scan(context_, *table.metadata, choice, filter_of(reference.conditions, schema),
+                     "lh_changed", RowNumbers::FileAndRow);
+    if (!scan) {
+      return std::unexpected(
+          std::move(scan).error().with_context(catalog::to_string(table.identifier)));
+    }
+    std::ranges::move(scan->variables, std::back_inserter(out_.variables));
+    ChangedTable& changed = out_.changed.emplace();
+    changed.table = table;
+    changed.alias = reference.alias;
+    changed.files = std::move(scan->files);
+    for (const iceberg::NestedField& field : schema.fields) {
+      changed.visible.push_back(field.name);
+    }
+    replace_table(reference, std::move(scan->node));
+    return {};
+  }
+
   Status put(const TableReference& reference) {
+    if (reference.node == request_.changed) {
+      return put_changed(reference);
+    }
     const catalog::LoadedTable& table = tables_.at(identifiers_.at(reference.dotted()));
     LH_ASSIGN_OR_RETURN(const SnapshotChoice choice, choose(table, reference.at, as_of_ms_));
     const std::string dataset = catalog::to_string(table.identifier);
@@ -179,6 +234,7 @@ class Planning {
   const RequestContext& context_;
   catalog::Catalog& catalog_;
   TableSource& source_;
+  const PlanRequest& request_;
   std::optional<std::int64_t> as_of_ms_;
   std::map<std::string, catalog::TableIdentifier> identifiers_;  ///< By name as written.
   std::map<catalog::TableIdentifier, catalog::LoadedTable> tables_;
@@ -254,7 +310,7 @@ Result<std::int64_t> parse_timestamp_ms(std::string_view text) {
 
 Result<PlannedSelect> Planner::plan(const RequestContext& context, boost::json::object& document,
                                     const PlanRequest& request) {
-  return Planning(context, catalog_, source_, request.as_of_ms).run(document);
+  return Planning(context, catalog_, source_, request).run(document);
 }
 
 }  // namespace lakehouse::query

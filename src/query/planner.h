@@ -25,6 +25,19 @@
 
 namespace lakehouse::query {
 
+using TableStates = std::map<catalog::TableIdentifier, catalog::LoadedTable>;
+
+/// The table that a statement changes, as its rows were planned.
+struct ChangedTable {
+  catalog::LoadedTable table;
+  std::string alias;               ///< What its columns are qualified by.
+  std::vector<std::string> files;  ///< Locations, by the number that rows have in `kFileNumber`.
+  /// The columns that the principal may see, exact names in the schema's order; those of them that
+  /// show something else than they hold.
+  std::vector<std::string> visible;
+  std::vector<std::string> masked;
+};
+
 struct PlannedSelect {
   std::vector<engine::Variable> variables;
   std::vector<std::pair<std::string, std::int64_t>> snapshot_ids;  ///< Dataset and snapshot.
@@ -34,6 +47,8 @@ struct PlannedSelect {
   std::vector<std::pair<std::string, std::string>> policy_versions;
   /// Asked again at the same snapshots, the answer may be another.
   bool is_volatile = false;
+  TableStates tables = {};                   ///< As they were read.
+  std::optional<ChangedTable> changed = {};  ///< Nothing: no table was where it should be.
 };
 
 /// What planning is for.
@@ -48,6 +63,14 @@ struct PlanRequest {
   std::optional<std::int64_t> as_of_ms;  ///< For tables that do not say themselves.
   boost::json::value parameters;         ///< The request's.
   PlanPurpose purpose = PlanPurpose::Run;
+  /// Tables that are not as the catalog has them: an open transaction's.
+  const TableStates* states = nullptr;
+  /// The BASE_TABLE in the document whose rows are to be changed: they have two more columns,
+  /// `kFileNumber` and `kRowNumber`.
+  const boost::json::object* changed = nullptr;
+  /// A reference that stands for these rows, instead of a table.
+  const boost::json::object* given = nullptr;
+  boost::json::object given_rows = {};
 };
 
 /// The table that `dotted` names; "lake", the catalog's name for SQL clients, may stand before it.

@@ -101,6 +101,7 @@ const NestedField* find_column_by_id(const iceberg::TableMetadata& table,
 struct TableSource::Group {
   PhysicalSchemaPtr schema;
   std::vector<std::string> paths;
+  std::vector<std::string> locations;      ///< Of the paths, as manifests name them, if numbered.
   std::vector<std::string> vectors;        ///< Of the paths, in hexadecimal; or none.
   std::set<std::string> position_deletes;  ///< Local paths.
   /// Equality delete files, by local path.
@@ -116,8 +117,13 @@ struct TableSource::Group {
 class TableSource::Builder {
  public:
   Builder(TableSource& source, const RequestContext& context, const iceberg::TableMetadata& table,
-          const iceberg::Schema& schema, std::string_view prefix)
-      : source_(source), context_(context), table_(table), schema_(schema), prefix_(prefix) {}
+          const iceberg::Schema& schema, std::string_view prefix, RowNumbers numbers)
+      : source_(source),
+        context_(context),
+        table_(table),
+        schema_(schema),
+        prefix_(prefix),
+        numbers_(numbers) {}
 
   Result<TableScan> run(const iceberg::ScanPlan& plan) {
     LH_RETURN_IF_ERROR(load_schemas(plan));
@@ -138,6 +144,12 @@ class TableSource::Builder {
     tree::array columns;
     for (const NestedField& field : schema_.fields) {
       columns.push_back(tree::aliased(tree::null_of(*field.type), field.name));
+    }
+    if (numbers_ != RowNumbers::None) {
+      columns.push_back(tree::aliased(tree::integer(0), kFileNumber));
+    }
+    if (numbers_ == RowNumbers::FileAndRow) {
+      columns.push_back(tree::aliased(tree::integer(0), kRowNumber));
     }
     return tree::select(std::move(columns), tree::empty_table(), tree::boolean(false));
   }
@@ -202,6 +214,9 @@ class TableSource::Builder {
     }
     Group& group = groups_.try_emplace(std::move(key), std::move(one)).first->second;
     group.paths.push_back(path);
+    if (numbers_ != RowNumbers::None) {
+      group.locations.push_back(task.file->file_path);
+    }
     group.position_deletes.insert(position_deletes.begin(), position_deletes.end());
     if (group.has_vectors) {
       group.vectors.push_back(std::move(vector));
@@ -257,12 +272,22 @@ class TableSource::Builder {
     for (const NestedField& field : schema_.fields) {
       columns.push_back(tree::aliased(column(field, group), field.name));
     }
-    if (group.needs_row_numbers() && group.schema->has("file_row_number")) {
+    const bool rows = numbers_ == RowNumbers::FileAndRow;
+    if (numbers_ != RowNumbers::None) {
+      LH_ASSIGN_OR_RETURN(tree::object number, file_number(group));
+      columns.push_back(tree::aliased(std::move(number), kFileNumber));
+    }
+    if ((rows || group.needs_row_numbers()) && group.schema->has("file_row_number")) {
       return fail(ErrorCode::Unimplemented,
                   "a table with row deletes and a column called file_row_number is not read yet",
                   "Rename the column, or compact the table with the engine that deleted.");
     }
-    tree::object from = read_parquet(variable(group.paths), group.needs_row_numbers(), kFile);
+    if (rows) {
+      columns.push_back(
+          tree::aliased(tree::column({std::string(kFile), "file_row_number"}), kRowNumber));
+    }
+    tree::object from =
+        read_parquet(variable(group.paths), rows || group.needs_row_numbers(), kFile);
     if (group.has_vectors) {
       from = without_marked(std::move(from), group);
     }
@@ -271,6 +296,19 @@ class TableSource::Builder {
     }
     LH_ASSIGN_OR_RETURN(from, without_equal(std::move(from), group));
     return tree::select(std::move(columns), std::move(from));
+  }
+
+  /// A file's number in the whole scan: DuckDB counts those of one read_parquet.
+  Result<tree::object> file_number(const Group& group) {
+    constexpr std::string_view kIndex = "file_index";
+    if (group.schema->has(kIndex)) {
+      return fail(ErrorCode::Unimplemented,
+                  "the files of a table with a column called file_index cannot be told apart");
+    }
+    const auto before = static_cast<std::int64_t>(out_.files.size());
+    out_.files.insert(out_.files.end(), group.locations.begin(), group.locations.end());
+    return tree::function("+", tree::array{tree::column({std::string(kFile), std::string(kIndex)}),
+                                           tree::integer(before)});
   }
 
   /// The rows that their file's deletion vector does not have.
@@ -373,6 +411,7 @@ class TableSource::Builder {
   const iceberg::TableMetadata& table_;
   const iceberg::Schema& schema_;
   std::string prefix_;
+  RowNumbers numbers_;
   std::unordered_map<std::string, PhysicalSchemaPtr> schemas_;
   std::map<std::string, PhysicalSchemaPtr> mapped_;
   std::map<std::string, Group> groups_;
@@ -383,19 +422,27 @@ class TableSource::Builder {
 Result<TableScan> TableSource::scan(const RequestContext& context,
                                     const iceberg::TableMetadata& table,
                                     const SnapshotChoice& choice, const iceberg::Filter& filter,
-                                    std::string_view prefix) {
+                                    std::string_view prefix, RowNumbers numbers) {
   if (choice.schema->fields.empty()) {
     return fail(ErrorCode::FailedPrecondition, "the table has no columns",
                 "ALTER TABLE ... ADD COLUMN gives it one.");
   }
-  Builder builder(*this, context, table, *choice.schema, prefix);
+  Builder builder(*this, context, table, *choice.schema, prefix, numbers);
   if (choice.snapshot == nullptr) {
-    return TableScan{builder.empty(), {}};
+    return TableScan{builder.empty(), {}, {}};
   }
   LH_ASSIGN_OR_RETURN(const iceberg::ScanPlan plan,
                       iceberg::plan_scan(context, buckets_, manifests_, table,
                                          choice.snapshot->snapshot_id, filter));
   return builder.run(plan);
+}
+
+Result<TableScan> TableSource::scan_files(const RequestContext& context,
+                                          const iceberg::TableMetadata& table,
+                                          const iceberg::Schema& schema,
+                                          const iceberg::ScanPlan& plan, std::string_view prefix,
+                                          RowNumbers numbers) {
+  return Builder(*this, context, table, schema, prefix, numbers).run(plan);
 }
 
 Result<std::string> TableSource::local_path(std::string_view location) const {

@@ -27,6 +27,19 @@ namespace lakehouse::query {
 struct TableScan {
   boost::json::object node;
   std::vector<engine::Variable> variables;
+  /// If asked for: the data files by the number that `kFileNumber` has in their rows.
+  std::vector<std::string> files;
+};
+
+/// The columns that follow the table's own when files and rows are numbered.
+inline constexpr std::string_view kFileNumber = "lh_file_number";
+inline constexpr std::string_view kRowNumber = "lh_row_number";
+
+/// What the rows of a scan say of where they are from.
+enum class RowNumbers : std::uint8_t {
+  None,
+  File,        ///< The file, by its place in TableScan::files.
+  FileAndRow,  ///< And the row's position in it.
 };
 
 /// Which state of a table to read.
@@ -60,7 +73,13 @@ class TableSource {
   /// be.
   Result<TableScan> scan(const RequestContext& context, const iceberg::TableMetadata& table,
                          const SnapshotChoice& choice, const iceberg::Filter& filter,
-                         std::string_view prefix);
+                         std::string_view prefix, RowNumbers numbers = RowNumbers::None);
+
+  /// The same over the files of `plan` alone. Numbers are Unimplemented if a file has a column of
+  /// the name that DuckDB counts in.
+  Result<TableScan> scan_files(const RequestContext& context, const iceberg::TableMetadata& table,
+                               const iceberg::Schema& schema, const iceberg::ScanPlan& plan,
+                               std::string_view prefix, RowNumbers numbers = RowNumbers::None);
 
  private:
   struct Group;
