@@ -7,6 +7,7 @@
 #include "catalog/detail/commit_queue.h"
 #include "catalog/detail/locations.h"
 #include "catalog/detail/metadata_files.h"
+#include "catalog/detail/pointer_cache.h"
 #include "catalog/detail/rows.h"
 
 namespace lakehouse::catalog {
@@ -19,6 +20,7 @@ Catalog::Catalog(storage::Buckets& buckets, metastore::Metastore& metastore, Opt
       metastore_(metastore),
       options_(std::move(options)),
       view_folders_(options_.view_metadata_folders),
+      pointers_(std::make_unique<PointerCache>()),
       files_(std::make_unique<MetadataFiles>(buckets, options_.metadata_cache_bytes_max)),
       queue_(std::make_unique<CommitQueue>()) {}
 
@@ -54,6 +56,10 @@ std::int64_t Catalog::now_ms() const {
 Result<std::optional<Catalog::Pointer>> Catalog::find_pointer(const RequestContext& context,
                                                               const TableIdentifier& table) {
   LH_RETURN_IF_ERROR(check_identifier(table));
+  const auto version = metastore_.version();
+  if (auto known = pointers_->find(table, version)) {
+    return known;
+  }
   std::optional<Pointer> pointer;
   LH_RETURN_IF_ERROR(metastore_.read(context, [&](Transaction& transaction) -> Status {
     LH_ASSIGN_OR_RETURN(const auto rows,
@@ -67,6 +73,9 @@ Result<std::optional<Catalog::Pointer>> Catalog::find_pointer(const RequestConte
     }
     return {};
   }));
+  if (pointer) {
+    pointers_->remember(table, version, *pointer);
+  }
   return pointer;
 }
 
@@ -137,6 +146,21 @@ Result<LoadedTable> Catalog::load_table(const RequestContext& context,
     return detail::no_table(table);
   }
   return *std::move(loaded);
+}
+
+std::optional<LoadedTable> Catalog::load_table_if_cached(const TableIdentifier& table) {
+  const auto pointer = pointers_->find(table, metastore_.version());
+  if (!pointer) {
+    return std::nullopt;
+  }
+  auto content = files_->find_sound(pointer->metadata_location);
+  if (!content) {
+    return std::nullopt;
+  }
+  return LoadedTable{.identifier = table,
+                     .metadata_location = pointer->metadata_location,
+                     .metadata = std::move(content->metadata),
+                     .metadata_json = std::move(content->json)};
 }
 
 Result<LoadedTable> Catalog::load_table_at(const RequestContext& context,

@@ -205,6 +205,9 @@ class Catalog {
   Result<LoadedTable> create_table(const RequestContext& context, CreateTable request,
                                    const CommitOptions& options = {});
   Result<LoadedTable> load_table(const RequestContext& context, const TableIdentifier& table);
+  /// The same if the answer is in memory and known to be current, without waiting for anything:
+  /// for event loops. Nothing otherwise, also for what cannot be loaded.
+  std::optional<LoadedTable> load_table_if_cached(const TableIdentifier& table);
   /// The table as a metadata file of it describes it, current or not: what a commit once answered.
   Result<LoadedTable> load_table_at(const RequestContext& context, const TableIdentifier& table,
                                     const std::string& metadata_location);
@@ -322,6 +325,7 @@ class Catalog {
 
  private:
   class MetadataFiles;
+  class PointerCache;
   struct Pointer;
   struct Prepared;
   class CommitQueue;
@@ -366,6 +370,7 @@ class Catalog {
   metastore::Metastore& metastore_;
   Options options_;
   storage::OutsideFolders view_folders_;
+  std::unique_ptr<PointerCache> pointers_;
   std::unique_ptr<MetadataFiles> files_;
   std::unique_ptr<CommitQueue> queue_;
 };

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -60,6 +61,11 @@ class Metastore {
   /// Runs `work` against one consistent state, beside any writer.
   virtual Status read(const RequestContext& context,
                       const std::function<Status(Transaction&)>& work) = 0;
+
+  /// Differs from an earlier answer if anything was committed in between, by whomever; what was
+  /// read after an equal answer still holds. Nothing where that takes a question to another
+  /// machine. Cheap, and waits for nobody.
+  [[nodiscard]] virtual std::optional<std::int64_t> version() { return std::nullopt; }
 };
 
 /// A SQLite file (WAL, synchronous=FULL), made and migrated if needed. FailedPrecondition if the

@@ -5,6 +5,7 @@
 #include <set>
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include "base/id.h"
 
@@ -75,6 +76,14 @@ std::optional<Catalog::MetadataFiles::Content> Catalog::MetadataFiles::find(
   }
   entries_.splice(entries_.begin(), entries_, found->second);
   return found->second->content;
+}
+
+std::optional<Catalog::MetadataFiles::Content> Catalog::MetadataFiles::find_sound(
+    const std::string& location) {
+  auto cached = find(location);
+  const auto at = cached ? buckets_.resolve(location) : fail(ErrorCode::NotFound, "not cached");
+  const auto path = at ? at->store->local_path(at->key) : std::nullopt;
+  return path && ::access(path->c_str(), R_OK) == 0 ? std::move(cached) : std::nullopt;
 }
 
 Status Catalog::MetadataFiles::write(const RequestContext& context, const std::string& location,

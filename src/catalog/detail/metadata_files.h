@@ -25,6 +25,8 @@ class Catalog::MetadataFiles {
 
   /// NotFound if there is no such file, DataLoss if it holds no table metadata.
   Result<Content> read(const RequestContext& context, const std::string& location);
+  /// What is remembered of a file of this machine that is still there; waits for nothing.
+  std::optional<Content> find_sound(const std::string& location);
   /// Writes a file that must not exist. The cache learns it by `remember` only, once it counts.
   Status write(const RequestContext& context, const std::string& location, const Content& content);
   void remember(const std::string& location, const Content& content);

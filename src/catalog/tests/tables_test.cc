@@ -38,6 +38,35 @@ TEST_F(TablesTest, ACreatedTableIsThereAfterAReopen) {
   EXPECT_EQ(*loaded->metadata->property("owner"), "alice");
 }
 
+TEST_F(TablesTest, WhatIsCachedIsWhatTheTableIsNow) {
+  make(id("t"));
+  ASSERT_THAT(catalog_->load_table(context_, id("t")), IsOk());
+  const bool caches = metastore_->version().has_value();  // PostgreSQL's may be on another machine.
+  const auto cached = [&] { return catalog_->load_table_if_cached(id("t")); };
+  ASSERT_EQ(cached().has_value(), caches);
+
+  // Another server on the same metastore commits.
+  const auto other_store = store_.open().value();
+  const auto other = Catalog::open(*buckets_, *other_store, {}).value();
+  const auto after =
+      other->commit_table(context_, id("t"), {}, {iceberg::SetProperties{.updates = {{"a", "1"}}}});
+  ASSERT_THAT(after, IsOk());
+  EXPECT_FALSE(cached());
+  EXPECT_EQ(property(id("t"), "a"), "1");
+  ASSERT_EQ(cached().has_value(), caches);
+  if (caches) {
+    EXPECT_EQ(cached()->metadata_location, after->metadata_location);
+  }
+
+  const std::string file = path_of(after->metadata_location);
+  fs::rename(file, file + ".away");
+  EXPECT_FALSE(cached());
+  fs::rename(file + ".away", file);
+  ASSERT_THAT(other->drop_table(context_, id("t"), false), IsOk());
+  EXPECT_FALSE(cached());
+  EXPECT_THAT(catalog_->load_table(context_, id("t")), FailsWith(ErrorCode::NotFound));
+}
+
 TEST_F(TablesTest, CreateFailsWhereItCannotBe) {
   make(id("t"));
   EXPECT_THAT(catalog_->create_table(context_, request(id("t"))),

@@ -23,6 +23,8 @@ using catalog::TableIdentifier;
 
 // The spec joins a namespace's levels with the unit separator.
 constexpr char kNamespaceSeparator = '\x1F';
+// Copying more would keep the event loop from others.
+constexpr std::size_t kLoadOnLoopBytesMax = std::size_t{256} << 10U;
 // A commit can hold many snapshots and schemas; the parser's copy is several times as long.
 constexpr std::size_t kIcebergBodyBytesMax = std::size_t{64} << 20U;
 
@@ -197,6 +199,12 @@ net::awaitable<Result<Response>> IcebergHandlers::run(Request request, Operation
     LH_ASSIGN_OR_CO_RETURN(body, co_await request.read_body(kIcebergBodyBytesMax));
   }
   const Call call{.request = request, .body = std::move(body)};
+  if (operation == &IcebergHandlers::load_table) {
+    // By far the most frequent request: two changes of threads would cost more than it does.
+    if (std::optional<Response> cached = load_cached_table(call)) {
+      co_return *std::move(cached);
+    }
+  }
   auto work = [this, &call, operation] { return (this->*operation)(call); };
   Result<Response> answer = co_await run_on(pools_.storage, std::move(work));
   co_return answer;
@@ -355,17 +363,32 @@ Result<Response> IcebergHandlers::load_table(const Call& call) {
   if (!table) {
     return std::unexpected(as_load_error(table.error()));
   }
+  return loaded_response(call, *table, all);
+}
+
+std::optional<Response> IcebergHandlers::load_cached_table(const Call& call) {
+  if (call.request.query_param("snapshots").value_or("all") != "all") {
+    return std::nullopt;
+  }
+  const auto table = catalog_.load_table_if_cached(call.table());
+  if (!table || table->metadata_json->size() > kLoadOnLoopBytesMax) {
+    return std::nullopt;
+  }
+  return loaded_response(call, *table, true);
+}
+
+Response IcebergHandlers::loaded_response(const Call& call, const LoadedTable& table, bool all) {
   const std::string_view known = call.request.header("If-None-Match");
-  const std::string etag = etag_of(table->metadata_location, all);
+  const std::string etag = etag_of(table.metadata_location, all);
   if (known.contains(etag) || known == "*") {
     Response response = empty_response(304);
     response.headers.add("ETag", etag);
     return response;
   }
   if (all) {
-    return table_response(*table);
+    return table_response(table);
   }
-  return table_response_with(*table, *catalog_.referenced_metadata_json(*table), false);
+  return table_response_with(table, *catalog_.referenced_metadata_json(table), false);
 }
 
 Result<Response> IcebergHandlers::table_exists(const Call& call) {

@@ -53,6 +53,9 @@ class IcebergHandlers {
   Result<Response> create_table(const Call& call);
   Result<Response> register_table(const Call& call);
   Result<Response> load_table(const Call& call);
+  /// What needs no wait, at once; nothing for the rest.
+  std::optional<Response> load_cached_table(const Call& call);
+  Response loaded_response(const Call& call, const catalog::LoadedTable& table, bool all);
   Result<Response> table_exists(const Call& call);
   Result<Response> update_table(const Call& call);
   Result<Response> drop_table(const Call& call);

@@ -13,7 +13,7 @@ namespace lakehouse::metastore::detail {
 
 /// A metastore over connections of one kind: one that writes, by way of a WriteQueue, and beside it
 /// a bounded number of those that read.
-class PooledMetastore final : public Metastore {
+class PooledMetastore : public Metastore {
  public:
   explicit PooledMetastore(Opener open) : writes_(open), open_(std::move(open)) {}
 

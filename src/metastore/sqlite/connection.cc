@@ -194,6 +194,12 @@ Result<std::int64_t> Connection::execute(std::string_view sql, std::span<const V
   return std::int64_t{sqlite3_changes64(db_)};
 }
 
+std::optional<std::int64_t> Connection::data_version() {
+  sqlite3_busy_handler(db_, nullptr, nullptr);
+  const auto rows = run("PRAGMA data_version", {});
+  return rows ? std::optional(integer(rows->front().front())) : std::nullopt;
+}
+
 Status Connection::begin(detail::Mode mode) {
   LH_RETURN_IF_ERROR(run(mode == detail::Mode::Write ? "BEGIN IMMEDIATE" : "BEGIN", {}));
   return {};

@@ -2,6 +2,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -29,6 +30,9 @@ class Connection final : public detail::Connection {
   void rollback() override;
   [[nodiscard]] detail::TransactionState state() const override;
   [[nodiscard]] bool usable() const override { return true; }
+
+  /// Changes with every commit of other connections. Nothing, at once, if the file is locked.
+  std::optional<std::int64_t> data_version();
 
  private:
   struct StatementCloser {

@@ -1,3 +1,6 @@
+#include <memory>
+#include <mutex>
+#include <optional>
 #include <utility>
 
 #include <fmt/format.h>
@@ -10,6 +13,25 @@
 namespace lakehouse::metastore {
 
 using sqlite::Connection;
+
+namespace {
+
+class SqliteMetastore final : public detail::PooledMetastore {
+ public:
+  SqliteMetastore(detail::Opener open, std::unique_ptr<Connection> onlooker)
+      : PooledMetastore(std::move(open)), onlooker_(std::move(onlooker)) {}
+
+  std::optional<std::int64_t> version() override {
+    const std::scoped_lock lock(mutex_);
+    return onlooker_->data_version();
+  }
+
+ private:
+  std::mutex mutex_;
+  const std::unique_ptr<Connection> onlooker_;  ///< Writes nothing, so all commits are others'.
+};
+
+}  // namespace
 
 Result<std::unique_ptr<Metastore>> open_sqlite(const std::string& path) {
   const detail::SchemaDialect dialect{
@@ -26,14 +48,14 @@ Result<std::unique_ptr<Metastore>> open_sqlite(const std::string& path) {
     connection->rollback();
     return std::unexpected(std::move(migrated).error().with_context("prepare the metastore"));
   }
-  return std::make_unique<detail::PooledMetastore>(
-      [path](detail::Mode mode) -> Result<std::unique_ptr<detail::Connection>> {
-        LH_ASSIGN_OR_RETURN(auto opened, Connection::open(path));
-        if (mode == detail::Mode::Read) {
-          LH_RETURN_IF_ERROR(opened->execute("PRAGMA query_only = ON", {}));
-        }
-        return opened;
-      });
+  auto open = [path](detail::Mode mode) -> Result<std::unique_ptr<detail::Connection>> {
+    LH_ASSIGN_OR_RETURN(auto opened, Connection::open(path));
+    if (mode == detail::Mode::Read) {
+      LH_RETURN_IF_ERROR(opened->execute("PRAGMA query_only = ON", {}));
+    }
+    return opened;
+  };
+  return std::make_unique<SqliteMetastore>(std::move(open), std::move(connection));
 }
 
 }  // namespace lakehouse::metastore

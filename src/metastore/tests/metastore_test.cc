@@ -119,6 +119,23 @@ TEST_P(MetastoreTest, WhatWasWrittenIsThereAfterAReopen) {
   EXPECT_EQ(get("a"), "it's \"1\"");
 }
 
+TEST_P(MetastoreTest, TheVersionChangesWithEveryCommitAndStandsBetweenThem) {
+  if (GetParam() == "postgres") {
+    EXPECT_FALSE(store_->version());
+    return;
+  }
+  ASSERT_THAT(put("a", "1"), IsOk());
+  const auto before = store_->version();
+  ASSERT_TRUE(before);
+  get("a");
+  EXPECT_EQ(store_->version(), before);
+  ASSERT_THAT(put("b", "2"), IsOk());
+  const auto after = store_->version();
+  EXPECT_NE(after, before);
+  run_raw("UPDATE settings SET value = '3'");
+  EXPECT_NE(store_->version(), after);
+}
+
 TEST_P(MetastoreTest, EveryKindOfValueComesBackAsItWas) {
   EXPECT_THAT(store_->read(context_,
                            [](Transaction& transaction) -> Status {
