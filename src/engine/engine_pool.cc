@@ -8,9 +8,8 @@
 #include "engine/wire/messages.h"
 
 namespace lakehouse::engine {
-namespace {
 
-Status check_text(std::string_view sql) {
+Status check_statement_text(std::string_view sql) {
   if (!is_valid_utf8(sql)) {
     return fail(ErrorCode::InvalidArgument, "the SQL text is not UTF-8");
   }
@@ -19,8 +18,6 @@ Status check_text(std::string_view sql) {
   }
   return {};
 }
-
-}  // namespace
 
 class EnginePool::Impl {
  public:
@@ -31,18 +28,6 @@ class EnginePool::Impl {
   Impl& operator=(const Impl&) = delete;
 
   Connections& connections() { return *connections_; }
-
-  /// For operations whose answer is one Value.
-  Result<std::string> ask_value(const RequestContext& context, Request request) {
-    LH_ASSIGN_OR_RETURN(const auto lease, connections_->acquire(context));
-    request.time_left = context.time_left();
-    LH_ASSIGN_OR_RETURN(Frame frame, ask(*lease, context, request));
-    if (frame.type != FrameType::Answer) {
-      return fail(ErrorCode::Internal, "the engine protocol broke: no value");
-    }
-    lease->keep();
-    return std::move(frame.payload);
-  }
 
  private:
   std::shared_ptr<Connections> connections_;
@@ -64,47 +49,33 @@ Result<std::unique_ptr<EnginePool>> EnginePool::start(EngineOptions options) {
 
 Result<std::vector<ParsedStatement>> EnginePool::parse(const RequestContext& context,
                                                        std::string_view sql) {
-  LH_RETURN_IF_ERROR(check_text(sql));
+  LH_RETURN_IF_ERROR(check_statement_text(sql));
   Request request{
       .operation = Operation::Parse, .time_left = {}, .sql = std::string(sql), .statement = {}};
-  LH_ASSIGN_OR_RETURN(const std::string answer, impl_->ask_value(context, std::move(request)));
+  LH_ASSIGN_OR_RETURN(const std::string answer, ask_value(impl_->connections(), context, request));
   return decode_parsed(answer);
 }
 
 Result<std::vector<Column>> EnginePool::describe(const RequestContext& context,
                                                  Statement statement) {
-  LH_RETURN_IF_ERROR(check_text(statement.text));
+  LH_RETURN_IF_ERROR(check_statement_text(statement.text));
   Request request{.operation = Operation::Describe,
                   .time_left = {},
                   .sql = {},
                   .statement = std::move(statement)};
-  LH_ASSIGN_OR_RETURN(const std::string answer, impl_->ask_value(context, std::move(request)));
+  LH_ASSIGN_OR_RETURN(const std::string answer, ask_value(impl_->connections(), context, request));
   return decode_columns(answer);
 }
 
 Result<std::unique_ptr<ResultStream>> EnginePool::execute(const RequestContext& context,
                                                           Statement statement) {
-  LH_RETURN_IF_ERROR(check_text(statement.text));
+  LH_RETURN_IF_ERROR(check_statement_text(statement.text));
+  Request request{.operation = Operation::Execute,
+                  .time_left = {},
+                  .sql = {},
+                  .statement = std::move(statement)};
   LH_ASSIGN_OR_RETURN(auto lease, impl_->connections().acquire(context));
-  if (statement.held_generation != 0 && statement.held_generation != lease->generation()) {
-    lease->keep();
-    return std::unexpected(held_gone());
-  }
-  const Request request{.operation = Operation::Execute,
-                        .time_left = context.time_left(),
-                        .sql = {},
-                        .statement = std::move(statement)};
-  auto frame = ask(*lease, context, request);
-  if (!frame) {
-    const bool went =
-        request.statement.held_generation != 0 && frame.error().code == ErrorCode::Unavailable;
-    return std::unexpected(went ? held_gone() : std::move(frame).error());
-  }
-  if (frame->type != FrameType::Schema) {
-    return fail(ErrorCode::Internal, "the engine protocol broke: no schema");
-  }
-  LH_ASSIGN_OR_RETURN(auto columns, decode_columns(frame->payload));
-  return std::make_unique<SocketStream>(std::move(lease), context, std::move(columns));
+  return begin_statement(lease, context, Deadline::max(), request);
 }
 
 std::uint64_t EnginePool::generation() const {
@@ -117,6 +88,14 @@ Status EnginePool::wait_ready(const RequestContext& context) {
 
 EngineMetrics EnginePool::metrics() const {
   return impl_->connections().metrics();
+}
+
+void EnginePool::kill() {
+  impl_->connections().kill();
+}
+
+Connections& EnginePool::connections() {
+  return impl_->connections();
 }
 
 void EnginePool::stop(std::chrono::milliseconds grace) {

@@ -44,7 +44,14 @@ struct EngineMetrics {
   std::uint64_t statements = 0;  ///< Ever sent to it.
   std::uint64_t running = 0;     ///< Now.
   int pid = 0;                   ///< Of the child; 0 while none runs.
+  /// As the last child that came up told it; empty before.
+  std::vector<SandboxLayer> sandbox = {};
 };
+
+/// InvalidArgument for what DuckDB must not be given.
+Status check_statement_text(std::string_view sql);
+
+class Connections;
 
 /// Starts one engine child, keeps it running, and runs statements in it.
 ///
@@ -79,8 +86,13 @@ class EnginePool final : public Engine {
   /// is stopped. Safe to call twice.
   void stop(std::chrono::milliseconds grace = std::chrono::milliseconds(0));
 
+  /// Ends the child as a crash would: it is started again, and what ran in it fails.
+  void kill();
+
  private:
+  friend class LaneEngine;
   class Impl;
+  Connections& connections();
   explicit EnginePool(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };

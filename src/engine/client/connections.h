@@ -37,13 +37,18 @@ class Connections : public std::enable_shared_from_this<Connections> {
     /// cancels what runs on it.
     void keep() { reusable_ = true; }
     /// The other side closed it.
-    void lost() { owner_->supervisor_.await_loss(generation_); }
+    void lost() {
+      lost_ = true;
+      owner_->supervisor_.await_loss(generation_);
+    }
+    [[nodiscard]] bool was_lost() const { return lost_; }
 
    private:
     std::shared_ptr<Connections> owner_;
     UniqueFd fd_;
     std::uint64_t generation_;
     bool reusable_ = false;
+    bool lost_ = false;
   };
 
   /// A connection to a ready child; ResourceExhausted if too many statements run.
@@ -53,6 +58,7 @@ class Connections : public std::enable_shared_from_this<Connections> {
   [[nodiscard]] std::uint64_t generation() const { return supervisor_.generation(); }
   [[nodiscard]] EngineMetrics metrics() const;
   void stop(std::chrono::milliseconds grace);
+  void kill() { supervisor_.kill(); }
 
  private:
   struct Idle {

@@ -1,5 +1,8 @@
 #include "engine/client/result_stream.h"
 
+#include <algorithm>
+#include <utility>
+
 #include <sys/eventfd.h>
 
 namespace lakehouse::engine {
@@ -58,6 +61,62 @@ Result<Frame> ask(Connections::Lease& lease, const RequestContext& context,
   return frame;
 }
 
+Result<std::unique_ptr<SocketStream>> begin_statement(std::unique_ptr<Connections::Lease>& lease,
+                                                      const RequestContext& context, Deadline until,
+                                                      Request& request) {
+  const std::uint64_t held = request.statement.held_generation;
+  if (held != 0 && held != lease->generation()) {
+    lease->keep();
+    return std::unexpected(held_gone());
+  }
+  request.time_left = context.time_left();
+  RequestContext patience = context;
+  patience.deadline = std::min(context.deadline, until);
+  auto frame = ask(*lease, patience, request);
+  if (!frame) {
+    const bool went = held != 0 && frame.error().code == ErrorCode::Unavailable;
+    return std::unexpected(went ? held_gone() : std::move(frame).error());
+  }
+  if (frame->type != FrameType::Schema) {
+    return broken(frame->type);
+  }
+  LH_ASSIGN_OR_RETURN(auto columns, decode_columns(frame->payload));
+  return std::make_unique<SocketStream>(std::move(lease), context, std::move(columns));
+}
+
+Result<std::string> ask_value(Connections& connections, const RequestContext& context,
+                              Request& request) {
+  LH_ASSIGN_OR_RETURN(const auto lease, connections.acquire(context));
+  request.time_left = context.time_left();
+  LH_ASSIGN_OR_RETURN(Frame frame, ask(*lease, context, request));
+  if (frame.type != FrameType::Answer) {
+    return broken(frame.type);
+  }
+  lease->keep();
+  return std::move(frame.payload);
+}
+
+Result<bool> SocketStream::wait_first(const RequestContext& context, Deadline until) {
+  const StopSignal stop(context.stop);
+  auto frame = reader_.read(std::min(context.deadline, until), stop.fd());
+  if (!frame) {
+    // A frame that has come in part stays in the reader.
+    if (frame.error().code == ErrorCode::DeadlineExceeded && context.check()) {
+      return false;
+    }
+    if (frame.error().code == ErrorCode::Unavailable) {
+      lease_->lost();
+    }
+    return give_up(explain(std::move(frame).error(), context));
+  }
+  if (frame->type == FrameType::Error) {
+    lease_->keep();
+    return give_up(decode_error(frame->payload));
+  }
+  first_ = *std::move(frame);
+  return true;
+}
+
 std::unexpected<Error> SocketStream::give_up(Error error) {
   error_ = std::move(error);
   return std::unexpected(*error_);
@@ -95,6 +154,9 @@ Result<std::optional<std::string>> SocketStream::next(const RequestContext& cont
   if (ended_) {
     return std::nullopt;
   }
+  if (first_) {
+    return take(*std::exchange(first_, std::nullopt), context);
+  }
   const StopSignal stop(context.stop);
   return take(reader_.read(context.deadline, stop.fd()), context);
 }
@@ -106,7 +168,8 @@ Result<ResultStream::Poll> SocketStream::try_next() {
   if (ended_) {
     return Poll{.ready = true, .bytes = std::nullopt};
   }
-  auto frame = reader_.try_read();
+  auto frame = first_ ? Result<std::optional<Frame>>(std::exchange(first_, std::nullopt))
+                      : reader_.try_read();
   if (frame && !*frame) {
     if (const Status status = context_.check(); !status) {
       return give_up(status.error());

@@ -27,6 +27,19 @@ class StopSignal {
   std::optional<std::stop_callback<Signal>> callback_;
 };
 
+class SocketStream;
+
+/// Begins a statement: its columns are known then. `until`, if that is sooner than the context's
+/// deadline, ends the waiting for them, and thereby the statement, with DeadlineExceeded; it does
+/// not hold for what comes after. The lease stays with the caller on failure.
+Result<std::unique_ptr<SocketStream>> begin_statement(std::unique_ptr<Connections::Lease>& lease,
+                                                      const RequestContext& context, Deadline until,
+                                                      Request& request);
+
+/// For operations whose answer is one Answer.
+Result<std::string> ask_value(Connections& connections, const RequestContext& context,
+                              Request& request);
+
 /// Sends a request and gives the first frame of its answer. The error that the engine answered, if
 /// it did; the connection is kept then.
 Result<Frame> ask(Connections::Lease& lease, const RequestContext& context, const Request& request);
@@ -44,6 +57,11 @@ class SocketStream final : public ResultStream {
 
   [[nodiscard]] const std::vector<Column>& columns() const override { return columns_; }
   Result<std::optional<std::string>> next(const RequestContext& context) override;
+  /// Waits for the first bytes or the end, which `next` and `try_next` then give; false if neither
+  /// came until then.
+  Result<bool> wait_first(const RequestContext& context, Deadline until);
+  /// After an error: the child has gone.
+  [[nodiscard]] bool lost() const { return lease_->was_lost(); }
   [[nodiscard]] int fd() const override { return fd_; }
   Result<Poll> try_next() override;
   [[nodiscard]] const ResultEnd& end() const override { return end_; }
@@ -58,6 +76,7 @@ class SocketStream final : public ResultStream {
   std::vector<Column> columns_;
   FrameReader reader_;
   int fd_;
+  std::optional<Frame> first_;  ///< Read before it was asked for.
   ResultEnd end_;
   bool ended_ = false;
   std::optional<Error> error_;

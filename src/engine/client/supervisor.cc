@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <csignal>
 #include <cstdio>
 #include <cstring>
 
@@ -12,8 +13,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "base/json.h"
 #include "engine/wire/frame.h"
+#include "engine/wire/messages.h"
 
 namespace lakehouse::engine {
 namespace {
@@ -119,7 +120,7 @@ void Supervisor::run() {
     const auto began = std::chrono::steady_clock::now();
     const std::string how = run_child();
     std::unique_lock lock(mutex_);
-    if (stopping_) {
+    if (stopping_ || refused_) {
       return;
     }
     ++crashes_;
@@ -220,16 +221,25 @@ bool Supervisor::take_hello() {
   if (!frame) {
     return false;
   }
-  const auto hello = parse_json(frame->payload, "the engine's greeting");
-  const boost::json::value* protocol =
-      hello && hello->is_object() ? hello->get_object().if_contains("protocol") : nullptr;
-  if (protocol == nullptr || *protocol != kProtocolVersion) {
+  if (frame->type == FrameType::Error) {
+    const Error problem = decode_error(frame->payload);
+    log("the query engine does not start: " + problem.message);
+    if (problem.code == ErrorCode::FailedPrecondition) {
+      const std::lock_guard lock(mutex_);
+      refused_ = problem;
+    }
+    changed_.notify_all();
+    return false;
+  }
+  auto greeting = decode_greeting(frame->payload);
+  if (!greeting || greeting->protocol != kProtocolVersion) {
     log("the query engine is of another version than this program");
     return false;
   }
   {
     const std::lock_guard lock(mutex_);
     ready_ = true;
+    sandbox_ = std::move(greeting->sandbox);
   }
   changed_.notify_all();
   return true;
@@ -245,12 +255,16 @@ bool Supervisor::is_up() const {
 Status Supervisor::wait_locked(std::unique_lock<std::mutex>& lock, const RequestContext& context) {
   const auto patience = std::chrono::steady_clock::now() + options_.ready_wait_max;
   const auto until = std::min(context.deadline, patience);
-  changed_.wait_until(lock, context.stop, until, [this] { return is_up() || stopping_; });
+  changed_.wait_until(lock, context.stop, until,
+                      [this] { return is_up() || stopping_ || refused_; });
   if (stopping_) {
     return fail(ErrorCode::Unavailable, "the server is stopping");
   }
   if (is_up()) {
     return {};
+  }
+  if (refused_) {
+    return std::unexpected(Error(*refused_).with_context("start the query engine"));
   }
   LH_RETURN_IF_ERROR(context.check());
   return fail(ErrorCode::Unavailable,
@@ -296,12 +310,21 @@ void Supervisor::await_loss(std::uint64_t generation) {
   }
 }
 
+void Supervisor::kill() {
+  // With the lock: a child that has been reaped has no number any more.
+  const std::lock_guard lock(mutex_);
+  if (pid_ != 0) {
+    ::kill(pid_, SIGKILL);
+  }
+}
+
 void Supervisor::fill(EngineMetrics& metrics) const {
   const std::lock_guard lock(mutex_);
   metrics.ready = ready_;
   metrics.pid = pid_;
   metrics.starts = generation_;
   metrics.crashes = crashes_;
+  metrics.sandbox = sandbox_;
 }
 
 }  // namespace lakehouse::engine

@@ -5,8 +5,10 @@
 #include <condition_variable>
 #include <cstdint>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "base/error.h"
 #include "base/request_context.h"
@@ -38,6 +40,7 @@ class Supervisor {
   Status wait_ready(const RequestContext& context);
   void fill(EngineMetrics& metrics) const;
   void stop();
+  void kill();
 
  private:
   void run();
@@ -62,6 +65,8 @@ class Supervisor {
   UniqueFd control_;
   pid_t pid_ = 0;
   std::string last_problem_;
+  std::optional<Error> refused_;  ///< The child will not start, however often it is tried.
+  std::vector<SandboxLayer> sandbox_;
 
   std::atomic<std::uint64_t> generation_ = 0;
   std::atomic<std::uint64_t> crashes_ = 0;
