@@ -124,6 +124,13 @@ std::vector<Setting> other_settings() {
        "Threads of the engine. 0: as many as the machine has cores.", 0, 4096},
       {"engine.statements_max", LH_FIELD(std::int64_t, engine.statements_max),
        "Statements that run in the engine at once; more are answered 429.", 1, 100'000},
+      {"engine.sandbox",
+       LH_FIELD(Text, engine.sandbox),
+       "What to do where this machine lacks a layer of the engines' sandbox (docs/security.md): "
+       "start without it and say so, or not start.",
+       0,
+       0,
+       {"best-effort", "strict"}},
       {"query.timeout", LH_FIELD(Duration, query.timeout),
        "How long a query may run if the request does not ask for less.", 1},
       {"query.row_limit", LH_FIELD(std::int64_t, query.row_limit),

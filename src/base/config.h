@@ -77,6 +77,7 @@ struct Config {
     ByteSize memory_limit;  ///< 0: 60 % of the machine's memory.
     std::int64_t threads = 0;
     std::int64_t statements_max = 128;
+    std::string sandbox = "best-effort";
     friend bool operator==(const Engine&, const Engine&) = default;
   } engine;
   struct Query {

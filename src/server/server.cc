@@ -37,6 +37,8 @@
 namespace lakehouse::server {
 namespace {
 
+constexpr std::chrono::seconds kEngineStartMax{30};
+
 Result<std::unique_ptr<engine::EnginePool>> start_engine(const Config& config,
                                                          const DataFolder& data,
                                                          const storage::Buckets& buckets,
@@ -47,6 +49,8 @@ Result<std::unique_ptr<engine::EnginePool>> start_engine(const Config& config,
   options.memory_limit_bytes = config.engine.memory_limit.bytes;
   options.threads = static_cast<unsigned>(config.engine.threads);
   options.statements_max = static_cast<unsigned>(config.engine.statements_max);
+  options.sandbox = config.engine.sandbox == "strict" ? engine::SandboxMode::Strict
+                                                      : engine::SandboxMode::BestEffort;
   options.on_log = [&log](std::string_view line) { log.write(LogLevel::Info, "engine", line); };
   return engine::EnginePool::start(std::move(options));
 }
@@ -104,6 +108,12 @@ class Server::Parts {
                                      .profiler = *profiler_};
     LH_ASSIGN_OR_RETURN(
         gateway_, gateway::Gateway::start(config, services, log, metrics_, LAKEHOUSE_VERSION));
+    if (config.engine.sandbox == "strict") {
+      // By now it has come up beside all this.
+      RequestContext context;
+      context.deadline = std::chrono::steady_clock::now() + kEngineStartMax;
+      LH_RETURN_IF_ERROR(engine_->wait_ready(context));
+    }
     LH_ASSIGN_OR_RETURN(const ListenAddress address, parse_listen(config.server.listen));
     url_ =
         fmt::format("{}://{}:{}", config.server.tls_cert.empty() ? "http" : "https",

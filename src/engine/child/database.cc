@@ -1,16 +1,24 @@
 #include "engine/child/database.h"
 
+#include <algorithm>
 #include <array>
+#include <filesystem>
+#include <fstream>
 #include <string_view>
+#include <thread>
 #include <utility>
+#include <vector>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <unistd.h>
+
+#include "base/text.h"
 
 namespace lakehouse::engine {
 namespace {
 
-constexpr std::array<std::pair<const char*, const char*>, 6> kSettings{{
+constexpr std::array<std::pair<const char*, const char*>, 7> kSettings{{
     // Nothing is fetched behind the caller's back.
     {"autoinstall_known_extensions", "false"},
     {"autoload_known_extensions", "false"},
@@ -18,6 +26,8 @@ constexpr std::array<std::pair<const char*, const char*>, 6> kSettings{{
     {"allow_persistent_secrets", "false"},
     // A day is the same day for everybody.
     {"TimeZone", "UTC"},
+    // Errors as JSON have their position and their parts apart.
+    {"errors_as_json", "true"},
     // Metadata of files that never change is worth keeping.
     {"parquet_metadata_cache", "true"},
 }};
@@ -27,6 +37,50 @@ std::uint64_t machine_memory_bytes() {
          static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
 }
 
+// The folders of this process's control group and of those around it, the innermost first; none
+// where version 2 is not mounted.
+std::vector<std::filesystem::path> control_groups() {
+  const std::filesystem::path root = "/sys/fs/cgroup";
+  std::ifstream file("/proc/self/cgroup");
+  std::vector<std::filesystem::path> folders;
+  for (std::string line; std::getline(file, line);) {
+    if (!line.starts_with("0::/")) {
+      continue;
+    }
+    std::filesystem::path path = std::filesystem::path(line.substr(4));
+    for (; !path.empty(); path = path.parent_path()) {
+      folders.push_back(root / path);
+    }
+    folders.push_back(root);
+  }
+  return folders;
+}
+
+std::uint64_t memory_bytes_allowed() {
+  std::uint64_t least = machine_memory_bytes();
+  for (const auto& folder : control_groups()) {
+    std::ifstream file(folder / "memory.max");
+    if (std::uint64_t bytes = 0; file >> bytes && bytes > 0) {
+      least = std::min(least, bytes);
+    }
+  }
+  return least;
+}
+
+unsigned processors_allowed() {
+  unsigned least = std::max(1U, std::thread::hardware_concurrency());
+  for (const auto& folder : control_groups()) {
+    std::ifstream file(folder / "cpu.max");
+    std::uint64_t quota = 0;
+    std::uint64_t period = 0;
+    if (file >> quota >> period && period > 0) {
+      const std::uint64_t whole = (quota + period - 1) / period;
+      least = std::min(least, static_cast<unsigned>(std::max<std::uint64_t>(1, whole)));
+    }
+  }
+  return least;
+}
+
 Status set(const Config& config, const char* name, const std::string& value) {
   if (duckdb_set_config(config.get(), name, value.c_str()) == DuckDBError) {
     return fail(ErrorCode::Internal, fmt::format("DuckDB refuses the setting {}", name));
@@ -34,20 +88,57 @@ Status set(const Config& config, const char* name, const std::string& value) {
   return {};
 }
 
+std::string quoted_list(const std::vector<std::string>& texts) {
+  std::vector<std::string> quoted;
+  for (const std::string& text : texts) {
+    quoted.push_back(quote_sql_literal(text));
+  }
+  return fmt::format("[{}]", fmt::join(quoted, ", "));
+}
+
+// After this DuckDB itself refuses what the sandbox refuses, with a message that says so.
+Status lock(const Connection& connection, const EngineGrant& grant) {
+  std::vector<std::string> folders;
+  std::vector<std::string> files;
+  for (const auto* paths : {&grant.readable, &grant.writable}) {
+    for (const auto& path : *paths) {
+      std::error_code ignored;
+      const bool is_folder = std::filesystem::is_directory(path, ignored);
+      (is_folder ? folders : files).push_back(path.lexically_normal().string());
+    }
+  }
+  // The secrets' storage opens at its first use, and can do so only while files are open to it.
+  LH_RETURN_IF_ERROR(run_sql(connection, "FROM duckdb_secrets()"));
+  LH_RETURN_IF_ERROR(
+      run_sql(connection, "SET GLOBAL allowed_directories = " + quoted_list(folders)));
+  LH_RETURN_IF_ERROR(run_sql(connection, "SET GLOBAL allowed_paths = " + quoted_list(files)));
+  LH_RETURN_IF_ERROR(run_sql(connection, "SET GLOBAL enable_external_access = false"));
+  // These are a connection's own.
+  LH_RETURN_IF_ERROR(run_sql(connection,
+                             "SET GLOBAL allowed_configs = ['enable_progress_bar', "
+                             "'enable_progress_bar_print', 'schema', 'search_path']"));
+  return run_sql(connection, "SET GLOBAL lock_configuration = true");
+}
+
 }  // namespace
+
+void fill_in_machine(DatabaseOptions& options) {
+  if (options.memory_limit_bytes == 0) {
+    options.memory_limit_bytes = memory_bytes_allowed() / 10 * 6;
+  }
+  if (options.threads == 0) {
+    options.threads = processors_allowed();
+  }
+}
 
 Result<Database> open_database(const DatabaseOptions& options) {
   Config config;
   if (duckdb_create_config(config.out()) == DuckDBError) {
     return fail(ErrorCode::Internal, "DuckDB gives no configuration");
   }
-  const std::uint64_t memory = options.memory_limit_bytes != 0 ? options.memory_limit_bytes
-                                                               : machine_memory_bytes() / 10 * 6;
-  LH_RETURN_IF_ERROR(set(config, "memory_limit", fmt::format("{}B", memory)));
+  LH_RETURN_IF_ERROR(set(config, "memory_limit", fmt::format("{}B", options.memory_limit_bytes)));
   LH_RETURN_IF_ERROR(set(config, "temp_directory", options.spill_directory));
-  if (options.threads != 0) {
-    LH_RETURN_IF_ERROR(set(config, "threads", std::to_string(options.threads)));
-  }
+  LH_RETURN_IF_ERROR(set(config, "threads", std::to_string(options.threads)));
   Database database;
   char* problem = nullptr;
   if (duckdb_open_ext(nullptr, database.out(), config.get(), &problem) == DuckDBError) {
@@ -58,6 +149,15 @@ Result<Database> open_database(const DatabaseOptions& options) {
     LH_RETURN_IF_ERROR(run_sql(connection, fmt::format("SET GLOBAL {} = '{}'", name, value)));
   }
   LH_RETURN_IF_ERROR(register_functions(database));
+  for (const auto& extension : options.grant.extensions) {
+    LH_RETURN_IF_ERROR(run_sql(connection, "LOAD " + quote_sql_literal(extension.string())));
+  }
+  // Where tables are kept in memory (query/hot_tables.h): compressed, which takes a fifth of the
+  // memory and no time. No name of a request leads there.
+  LH_RETURN_IF_ERROR(run_sql(connection, "ATTACH ':memory:' AS lh_hot (COMPRESS)"));
+  if (options.locked) {
+    LH_RETURN_IF_ERROR(lock(connection, options.grant));
+  }
   return database;
 }
 
@@ -66,8 +166,6 @@ Result<Connection> open_connection(const Database& database) {
   if (duckdb_connect(database.get(), connection.out()) == DuckDBError) {
     return fail(ErrorCode::Internal, "DuckDB gives no connection");
   }
-  // Errors as JSON have their position and their parts apart.
-  LH_RETURN_IF_ERROR(run_sql(connection, "SET errors_as_json = true"));
   return connection;
 }
 

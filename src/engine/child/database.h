@@ -5,16 +5,25 @@
 
 #include "base/error.h"
 #include "engine/child/duck.h"
+#include "engine/engine_grant.h"
 
 namespace lakehouse::engine {
 
 struct DatabaseOptions {
-  std::uint64_t memory_limit_bytes = 0;  ///< 0: DuckDB's own default is replaced by 60 %.
+  std::uint64_t memory_limit_bytes = 0;  ///< See fill_in_machine: 0 becomes 60 %.
   unsigned threads = 0;                  ///< 0: as many as cores.
   std::string spill_directory;
+  EngineGrant grant;   ///< With the spill directory among the writable folders.
+  bool locked = true;  ///< False: DuckDB's own locks stay open, for tests of the kernel's alone.
 };
 
-/// An in-memory database with the settings that every statement relies on, and our functions.
+/// Puts the machine's numbers, or those of the container that this runs in, where `options` has
+/// none. Reads /proc and /sys, so before the sandbox.
+void fill_in_machine(DatabaseOptions& options);
+
+/// An in-memory database with the settings that every statement relies on, our functions and the
+/// grant's extensions. Then it is locked: no other files, no more extensions, no more settings, but
+/// for those that concern one connection alone.
 Result<Database> open_database(const DatabaseOptions& options);
 
 /// A new connection: nothing of an earlier statement (variables, temporary tables, settings) is

@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <cstring>
 #include <exception>
+#include <filesystem>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -16,17 +17,21 @@
 
 #include "engine/child/database.h"
 #include "engine/child/local_tools.h"
+#include "engine/child/sandbox.h"
 #include "engine/child/session.h"
 #include "engine/child/watcher.h"
 #include "engine/engine_grant.h"
 #include "engine/wire/frame.h"
+#include "engine/wire/messages.h"
 
 namespace lakehouse::engine {
 namespace {
 
+// DuckDB's, the allocator's and our own, beside those that run statements.
+constexpr unsigned kOtherThreads = 64;
+
 struct ServerOptions {
   DatabaseOptions database;
-  EngineGrant grant;
   EngineLimits limits;
   SandboxMode sandbox = SandboxMode::BestEffort;
   unsigned connections_max = 192;
@@ -56,19 +61,21 @@ Result<ServerOptions> read_options(int argc, char** argv) {
     } else if (name == "--parent") {
       options.parent = static_cast<pid_t>(number(value));
     } else if (name == "--readable") {
-      options.grant.readable.emplace_back(value);
+      options.database.grant.readable.emplace_back(value);
     } else if (name == "--writable") {
-      options.grant.writable.emplace_back(value);
+      options.database.grant.writable.emplace_back(value);
     } else if (name == "--extension") {
-      options.grant.extensions.emplace_back(value);
+      options.database.grant.extensions.emplace_back(value);
     } else if (name == "--loopback-port") {
-      options.grant.loopback_port = static_cast<std::uint16_t>(number(value));
+      options.database.grant.loopback_port = static_cast<std::uint16_t>(number(value));
     } else if (name == "--data-bytes-max") {
       options.limits.data_bytes_max = number(value);
     } else if (name == "--nice") {
       options.limits.nice = static_cast<int>(number(value));
     } else if (name == "--sandbox") {
       options.sandbox = static_cast<SandboxMode>(number(value));
+    } else if (name == "--duckdb-locked") {
+      options.database.locked = number(value) != 0;
     } else {
       return fail(ErrorCode::InvalidArgument, fmt::format("unknown option {}", name));
     }
@@ -112,14 +119,57 @@ void refuse(int fd) {
                            std::chrono::steady_clock::now() + std::chrono::seconds(1)));
 }
 
+/// What a child does before it serves: first it is locked in, then DuckDB opens.
+struct Opened {
+  Database database;
+  std::vector<SandboxLayer> layers;
+};
+
+Result<Opened> open_locked_in(ServerOptions options) {
+  DatabaseOptions& database = options.database;
+  // What is asked of the machine cannot be asked from inside.
+  fill_in_machine(database);
+  std::error_code problem;
+  std::filesystem::create_directories(database.spill_directory, problem);
+  if (problem) {
+    return fail(ErrorCode::Unavailable, fmt::format("the spill directory {}: {}",
+                                                    database.spill_directory, problem.message()));
+  }
+  database.grant.writable.emplace_back(database.spill_directory);
+  const SandboxOptions sandbox{
+      .grant = database.grant,
+      .limits = options.limits,
+      .mode = options.sandbox,
+      .memory_limit_bytes = database.memory_limit_bytes,
+      .threads_max = options.connections_max + 2 * database.threads + kOtherThreads};
+  Opened opened;
+  LH_ASSIGN_OR_RETURN(opened.layers, enter_sandbox(sandbox));
+  for (const SandboxLayer& layer : opened.layers) {
+    if (!layer.in_force) {
+      fmt::print(stderr, "engine: the sandbox has no layer '{}' here: {}\n", layer.name,
+                 layer.detail);
+    }
+  }
+  LH_ASSIGN_OR_RETURN(opened.database, open_database(database));
+  LH_RETURN_IF_ERROR(seal_code(opened.layers));
+  return opened;
+}
+
 Status serve(const ServerOptions& options) {
-  LH_ASSIGN_OR_RETURN(const Database database, open_database(options.database));
+  auto opened = open_locked_in(options);
+  if (!opened) {
+    // The server tells it to whoever asks why there is no engine.
+    static_cast<void>(FrameWriter(kControlFd)
+                          .send(FrameType::Error, encode_error(opened.error()), Deadline::max()));
+    return std::unexpected(std::move(opened).error());
+  }
+  const Database& database = opened->database;
   LH_ASSIGN_OR_RETURN(const auto watcher, Watcher::start());
-  LH_RETURN_IF_ERROR(FrameWriter(kControlFd)
-                         .send(FrameType::Answer,
-                               fmt::format(R"({{"protocol":{},"version":"{}"}})", kProtocolVersion,
-                                           duckdb_library_version()),
-                               Deadline::max()));
+  const Greeting greeting{.protocol = kProtocolVersion,
+                          .version = duckdb_library_version(),
+                          .sandbox = std::move(opened->layers)};
+  LH_RETURN_IF_ERROR(
+      FrameWriter(kControlFd).send(FrameType::Answer, encode_greeting(greeting), Deadline::max()));
   std::atomic<unsigned> connections = 0;
   while (UniqueFd fd = receive_connection(kControlFd)) {
     if (connections.fetch_add(1) >= options.connections_max) {

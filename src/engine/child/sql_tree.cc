@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "base/text.h"
+#include "engine/child/database.h"
 #include "engine/child/sql_text.h"
 
 namespace lakehouse::engine {
@@ -124,11 +125,7 @@ class NameFinder {
 }  // namespace
 
 Result<SqlTree> SqlTree::open(const Database& database) {
-  Connection connection;
-  if (duckdb_connect(database.get(), connection.out()) == DuckDBError) {
-    return fail(ErrorCode::Internal, "DuckDB gives no connection");
-  }
-  LH_RETURN_IF_ERROR(run_sql(connection, "SET errors_as_json = true"));
+  LH_ASSIGN_OR_RETURN(Connection connection, open_connection(database));
   LH_ASSIGN_OR_RETURN(Prepared serialize,
                       prepare_sql(connection,
                                   "SELECT tree::VARCHAR, json_array_length(tree, '$.statements') "

@@ -50,6 +50,7 @@ class Engine : public ::testing::Test {
   static void TearDownTestSuite() { shared_.reset(); }
 
   static EnginePool& pool() { return shared_->pool(); }
+  static const std::filesystem::path& folder() { return shared_->folder(); }
 
   static Result<std::string> run(Statement statement) {
     const RequestContext context = patient_context();
@@ -235,19 +236,16 @@ TEST_F(Engine, NothingOfAStatementIsSeenByTheNext) {
 }
 
 TEST_F(Engine, StatementsAfterRunBeforeTheEnd) {
-  const auto file =
-      std::filesystem::temp_directory_path() / fmt::format("lh-after-{}.csv", ::getpid());
+  const auto file = folder() / "after.csv";
   Statement statement = sql("SELECT 1");
   statement.before = {"CREATE TEMP TABLE kept AS SELECT 42 AS a"};
   statement.after = {fmt::format("COPY kept TO '{}'", file.string())};
   EXPECT_EQ(text(statement), "[1]");
   EXPECT_TRUE(std::filesystem::exists(file));
-  std::filesystem::remove(file);
 }
 
 TEST_F(Engine, AroundATreeItsSqlIsPut) {
-  const auto file =
-      std::filesystem::temp_directory_path() / fmt::format("lh-copy-{}.parquet", ::getpid());
+  const auto file = folder() / "copy.parquet";
   Statement copy = sql(tree_of("SELECT i, 'x' || i AS s FROM range(10) t(i)"));
   copy.is_tree = true;
   copy.around_tree =
@@ -259,7 +257,6 @@ TEST_F(Engine, AroundATreeItsSqlIsPut) {
   EXPECT_EQ(
       text(sql(fmt::format("SELECT count(*), max(s) FROM read_parquet('{}')", file.string()))),
       R"([10,"x9"])");
-  std::filesystem::remove(file);
 }
 
 TEST_F(Engine, DescribeRunsNothing) {
@@ -298,7 +295,8 @@ TEST_F(Engine, ErrorsHaveTheCodeOfTheirCause) {
       {"SELECT nofunction(1)", ErrorCode::InvalidArgument},
       {"SELECT 1; SELECT 2", ErrorCode::InvalidArgument},
       {"SELECT error('mine')", ErrorCode::InvalidArgument},
-      {"SELECT * FROM read_parquet('/secret/place/x.parquet')", ErrorCode::NotFound},
+      {"SELECT * FROM read_parquet('/secret/place/x.parquet')", ErrorCode::PermissionDenied},
+      {fmt::format("FROM read_parquet('{}/x.parquet')", folder().string()), ErrorCode::NotFound},
       {"SELECT {'a': 1}::VARIANT", ErrorCode::Unimplemented},
   };
   for (const auto& [statement, code] : cases) {

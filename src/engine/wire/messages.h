@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "engine/engine.h"
+#include "engine/engine_grant.h"
 
 /// \file
 /// What the JSON frames say, to text and back.
@@ -27,6 +28,15 @@ struct Request {
 
 std::string encode_request(const Request& request);
 Result<Request> decode_request(std::string_view text);
+
+/// A child's first words on its control connection; an error instead says why it does not start.
+struct Greeting {
+  int protocol = 0;
+  std::string version;  ///< DuckDB's.
+  std::vector<SandboxLayer> sandbox;
+};
+std::string encode_greeting(const Greeting& greeting);
+Result<Greeting> decode_greeting(std::string_view text);
 
 std::string encode_error(const Error& error);
 /// The error that a frame told; Internal if it told none.

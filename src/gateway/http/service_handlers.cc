@@ -76,7 +76,14 @@ net::awaitable<Result<Response>> ServiceHandlers::ready(Request request) {
 }
 
 net::awaitable<Result<Response>> ServiceHandlers::version(Request) {
-  const json::object body{{"name", "lakehouse"}, {"version", version_}};
+  json::array layers;
+  for (const engine::SandboxLayer& layer :
+       sandbox_ ? sandbox_() : std::vector<engine::SandboxLayer>()) {
+    layers.push_back(
+        json::object{{"name", layer.name}, {"in_force", layer.in_force}, {"detail", layer.detail}});
+  }
+  const json::object body{
+      {"name", "lakehouse"}, {"version", version_}, {"sandbox", std::move(layers)}};
   co_return json_response(200, body);
 }
 
@@ -116,13 +123,17 @@ void ServiceHandlers::add_routes(Router& router) {
                                    .headers = {}});
   router.add(std::move(ready_route));
   router.add(service_route(
-      "/version", "getVersion", "Which version this is",
+      "/version", "getVersion", "Which version this is, and how its engines are locked in",
       {.status = 200,
        .description = "The server's version.",
        .content = {{.media_type = "application/json",
-                    .schema = R"({"type":"object","required":["name","version"],"properties":{
-                      "name":{"type":"string"},"version":{"type":"string"}}})",
-                    .example = R"({"name":"lakehouse","version":"0.1.0"})"}},
+                    .schema = R"({"type":"object","required":["name","version","sandbox"],
+                      "properties":{"name":{"type":"string"},"version":{"type":"string"},
+                      "sandbox":{"type":"array","description":"The layers around the engines; empty until one has started.",
+                      "items":{"type":"object","required":["name","in_force","detail"],"properties":{
+                      "name":{"type":"string"},"in_force":{"type":"boolean"},"detail":{"type":"string"}}}}}})",
+                    .example = R"({"name":"lakehouse","version":"0.1.0","sandbox":[
+                      {"name":"files","in_force":true,"detail":"Landlock, version 4"}]})"}},
        .headers = {}},
       [this](Request request) { return version(std::move(request)); }));
   add_document_routes(router);

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/metrics.h"
+#include "engine/engine_grant.h"
 #include "gateway/http/router.h"
 #include "gateway/http/run_on.h"
 
@@ -16,16 +17,20 @@ struct ReadyCheck {
   std::function<Status(const RequestContext&)> check;  ///< Blocks; thread-safe.
 };
 
+/// What of the engines' sandbox is in force; empty while that is not known.
+using SandboxLayers = std::function<std::vector<engine::SandboxLayer>()>;
+
 /// /health, /ready, /metrics, /version, /openapi.json and the page at /. Outlived by what it refers
 /// to; outlives the router that it added its routes to.
 class ServiceHandlers {
  public:
   ServiceHandlers(Metrics& metrics, Pools pools, std::vector<ReadyCheck> checks,
-                  std::string version)
+                  std::string version, SandboxLayers sandbox = {})
       : metrics_(metrics),
         pools_(pools),
         checks_(std::move(checks)),
-        version_(std::move(version)) {}
+        version_(std::move(version)),
+        sandbox_(std::move(sandbox)) {}
 
   void add_routes(Router& router);
   /// To be called once all routes are there: the document is made once.
@@ -42,6 +47,7 @@ class ServiceHandlers {
   Pools pools_;
   std::vector<ReadyCheck> checks_;
   std::string version_;
+  SandboxLayers sandbox_;
   std::string openapi_;
 };
 
