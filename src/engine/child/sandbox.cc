@@ -18,23 +18,9 @@
 #include "engine/child/namespaces.h"
 #include "engine/child/system_calls.h"
 
-#if defined(__has_feature)
-#define LH_HAS_FEATURE(name) __has_feature(name)
-#else
-#define LH_HAS_FEATURE(name) 0
-#endif
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || \
-    LH_HAS_FEATURE(address_sanitizer) || LH_HAS_FEATURE(thread_sanitizer)
-#define LH_SANITIZED 1
-#else
-#define LH_SANITIZED 0
-#endif
-
 namespace lakehouse::engine {
 namespace {
 
-// A sanitizer maps terabytes that it never touches.
-constexpr bool kSanitized = LH_SANITIZED != 0;
 constexpr std::uint64_t kFilesMax = 65'536;
 constexpr std::uint64_t kThreadStackBytes = std::uint64_t{8} << 20U;
 constexpr std::uint64_t kUncountedBytes = std::uint64_t{2} << 30U;

@@ -6,7 +6,23 @@
 #include "base/error.h"
 #include "engine/engine_grant.h"
 
+#if defined(__has_feature)
+#define LH_HAS_FEATURE(name) __has_feature(name)
+#else
+#define LH_HAS_FEATURE(name) 0
+#endif
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || \
+    LH_HAS_FEATURE(address_sanitizer) || LH_HAS_FEATURE(thread_sanitizer)
+#define LH_SANITIZED 1
+#else
+#define LH_SANITIZED 0
+#endif
+
 namespace lakehouse::engine {
+
+/// A sanitizer maps terabytes that it never touches and may have a thread of its own: limits of
+/// memory and threads are left out then.
+constexpr bool kSanitized = LH_SANITIZED != 0;
 
 struct SandboxOptions {
   EngineGrant grant;  ///< With the spill directory among the writable folders.
