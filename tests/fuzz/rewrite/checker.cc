@@ -1,0 +1,176 @@
+#include "checker.h"
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <string_view>
+
+#include <fmt/format.h>
+
+#include "base/text.h"
+#include "query/sql_lexer.h"
+
+namespace lakehouse::query::fuzz {
+namespace {
+
+/// How the rewriter says that it will not have something.
+bool is_refusal(const Answer& answer) {
+  static constexpr std::array<std::string_view, 12> kWords = {
+      "is not allowed",      "is not supported",  "is not understood", "may not be called",
+      "AT takes a constant", "nested too deeply", "there is no ",      "keep no default",
+      "a request holds one", "are not supported", "is reserved",       "not a constant"};
+  return !answer.is_ok &&
+         (answer.code == ErrorCode::InvalidArgument || answer.code == ErrorCode::NotFound ||
+          answer.code == ErrorCode::Unimplemented) &&
+         std::ranges::any_of(kWords, [&](auto word) { return answer.message.contains(word); });
+}
+
+/// Failed while it ran, not while it was bound.
+bool is_late(const Answer& answer) {
+  static constexpr std::array<std::string_view, 9> kWords = {
+      "ould not convert", "ould not cast", "out of range", "Out of Range",     "verflow",
+      "Conversion",       "Invalid Input", "failed on",    "More than one row"};
+  return !answer.is_ok &&
+         std::ranges::any_of(kWords, [&](auto word) { return answer.message.contains(word); });
+}
+
+bool is_out_of_time(const Answer& answer) {
+  return !answer.is_ok &&
+         (answer.code == ErrorCode::DeadlineExceeded ||
+          answer.code == ErrorCode::ResourceExhausted || answer.code == ErrorCode::Cancelled);
+}
+
+bool hangs_on_chance(const std::string& sql) {
+  static constexpr std::array<std::string_view, 12> kWords = {
+      "random", "uuid",        "now(",    "current_",  "today", "sample",
+      "approx", "get_current", "version", "reservoir", "user",  "summarize"};
+  const std::string lower = to_lower(sql);
+  return std::ranges::any_of(kWords, [&](auto word) { return lower.contains(word); });
+}
+
+std::string leaked(const Answer& ours, const Peer& peer, const std::string& sql) {
+  for (const std::string& secret : secrets_in(ours.is_ok ? ours.raw : ours.message)) {
+    // A sum of what is shown may well be the number of somebody else.
+    const bool may_be_chance = ours.is_ok && secret.front() != 'Q';
+    if (!may_be_chance && peer.all_secrets().contains(secret) &&
+        !peer.shown_secrets().contains(secret) && !sql.contains(secret)) {
+      return secret;
+    }
+  }
+  return {};
+}
+
+bool same(const Answer& a, const Answer& b) {
+  return a.is_ok == b.is_ok && (!a.is_ok || (a.rows == b.rows && a.types == b.types));
+}
+
+/// Asks plain DuckDB again with the same rows in other orders.
+bool hangs_on_order(Peer& peer, const std::string& principal, const PolicySet& policies,
+                    const std::string& sql, const Answer& theirs) {
+  bool differs = false;
+  for (std::size_t order = 1; order <= 4 && !differs; ++order) {
+    peer.show(principal, policies, order);
+    differs = !same(peer.run(sql), theirs);
+  }
+  peer.show(principal, policies);
+  return differs;
+}
+
+std::string described(const Answer& answer) {
+  if (!answer.is_ok) {
+    return fmt::format("{}: {}", to_string(answer.code), answer.message);
+  }
+  std::string out = fmt::format("{} rows ({})", answer.rows.size(), fmt::join(answer.types, ", "));
+  for (std::size_t i = 0; i < std::min<std::size_t>(answer.rows.size(), 5); ++i) {
+    out += "\n    " + answer.rows[i];
+  }
+  return out;
+}
+
+Verdict judge(const Answer& ours, const Answer& theirs, const Peer& peer, const std::string& sql) {
+  if (!leaked(ours, peer, sql).empty()) {
+    return Verdict::Leaks;
+  }
+  if (is_out_of_time(ours) || is_out_of_time(theirs) || ours.is_cut || theirs.is_cut) {
+    return Verdict::Unclear;
+  }
+  if (!ours.is_ok && !theirs.is_ok && ours.code == theirs.code) {
+    return Verdict::BothFailed;
+  }
+  if (!ours.is_ok && (ours.code == ErrorCode::Internal || ours.code == ErrorCode::Unavailable)) {
+    return Verdict::Crashes;
+  }
+  if (!ours.is_ok && !theirs.is_ok) {
+    return Verdict::BothFailed;
+  }
+  if (ours.is_ok && theirs.is_ok) {
+    return same(ours, theirs) ? Verdict::Same : Verdict::Differs;
+  }
+  if (ours.is_ok) {
+    return is_late(theirs) ? Verdict::LateError : Verdict::Differs;
+  }
+  if (is_refusal(ours)) {
+    return Verdict::Refused;
+  }
+  return is_late(ours) ? Verdict::LateError : Verdict::Differs;
+}
+
+}  // namespace
+
+std::string_view to_string(Verdict verdict) {
+  switch (verdict) {
+    case Verdict::Same: return "same";
+    case Verdict::BothFailed: return "failed on both sides";
+    case Verdict::Refused: return "refused";
+    case Verdict::Unclear: return "unclear";
+    case Verdict::LateError: return "failed on one side while running";
+    case Verdict::Differs: return "DIFFERS";
+    case Verdict::Leaks: return "LEAKS";
+    case Verdict::Crashes: return "CRASHES";
+  }
+  return "?";
+}
+
+Verdict check(QueryService& service, Peer& peer, const std::string& principal,
+              const PolicySet& policies, const std::string& sql, std::string* detail) {
+  const Answer theirs = peer.run(sql);
+  const Answer ours = ask(service, principal, sql);
+  Verdict verdict = judge(ours, theirs, peer, sql);
+  if (verdict == Verdict::Differs &&
+      (hangs_on_chance(sql) || hangs_on_order(peer, principal, policies, sql, theirs))) {
+    verdict = Verdict::Unclear;
+  }
+  if (detail != nullptr) {
+    *detail = fmt::format("  ours:   {}\n  theirs: {}", described(ours), described(theirs));
+    if (verdict == Verdict::Leaks) {
+      *detail += "\n  leaked: " + leaked(ours, peer, sql);
+    }
+  }
+  return verdict;
+}
+
+std::string shrink(QueryService& service, Peer& peer, const std::string& principal,
+                   const PolicySet& policies, std::string sql, Verdict verdict) {
+  const auto give_up = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+  for (std::size_t length = 64; length > 0; length /= 2) {
+    std::size_t at = 0;
+    while (std::chrono::steady_clock::now() < give_up) {
+      const std::string before = sql;
+      const auto tokens = tokenize(before);
+      if (!tokens || at + length >= tokens->size()) {
+        break;
+      }
+      const std::size_t begin = (*tokens)[at].position;
+      const std::size_t end = (*tokens)[at + length].position;
+      const std::string shorter = before.substr(0, begin) + before.substr(end);
+      if (check(service, peer, principal, policies, shorter) == verdict) {
+        sql = shorter;
+      } else {
+        ++at;
+      }
+    }
+  }
+  return sql;
+}
+
+}  // namespace lakehouse::query::fuzz

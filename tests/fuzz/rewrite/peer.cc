@@ -1,0 +1,81 @@
+#include "peer.h"
+
+#include <stdexcept>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "tables.h"
+
+namespace lakehouse::query::fuzz {
+namespace {
+
+std::string replaced(std::string text, std::string_view what, std::string_view by) {
+  for (std::size_t at = text.find(what); at != std::string::npos;
+       at = text.find(what, at + by.size())) {
+    text.replace(at, what.size(), by);
+  }
+  return text;
+}
+
+}  // namespace
+
+Peer::Peer() {
+  make_tables();
+  show("", {});
+}
+
+void Peer::make_tables() {
+  must("CREATE SCHEMA IF NOT EXISTS whole");
+  for (const Table& table : tables()) {
+    for (const std::string& step : table.history) {
+      must(replaced(step, "{}", "whole."));
+    }
+    for (std::string& secret : secrets_in(must("FROM whole." + table.name))) {
+      all_secrets_.insert(std::move(secret));
+    }
+  }
+}
+
+void Peer::show(const std::string& principal, const PolicySet& policies, std::size_t order) {
+  principal_ = principal;
+  policies_ = policies;
+  shown_secrets_.clear();
+  for (const Table& table : tables()) {
+    const auto policy = policies.find(table.name);
+    std::string select =
+        masked_select(table.name, "whole." + table.name,
+                      policy == policies.end() ? governance::TablePolicy{} : policy->second);
+    select = replaced(std::move(select), "current_user", fmt::format("'{}'", principal));
+    select = replaced(std::move(select), "main.", "whole.");
+    if (order > 0) {
+      select = fmt::format("FROM ({}) AS shuffled ORDER BY md5(shuffled::VARCHAR || '{}')", select,
+                           order);
+    }
+    must(fmt::format("CREATE OR REPLACE TABLE main.{} AS {}", table.name, select));
+    for (std::string& secret : secrets_in(must("FROM main." + table.name))) {
+      shown_secrets_.insert(std::move(secret));
+    }
+  }
+}
+
+Answer Peer::run(const std::string& sql) {
+  Answer answer = ask(engine_.pool(), sql);
+  if (!answer.is_ok && answer.code == ErrorCode::Unavailable) {
+    // The child died of it: the next one begins empty.
+    all_secrets_.clear();
+    make_tables();
+    show(principal_, PolicySet(policies_));
+  }
+  return answer;
+}
+
+std::string Peer::must(const std::string& sql) {
+  Answer answer = ask(engine_.pool(), sql);
+  if (!answer.is_ok) {
+    throw std::runtime_error(answer.message + ": " + sql);
+  }
+  return std::move(answer.raw);
+}
+
+}  // namespace lakehouse::query::fuzz

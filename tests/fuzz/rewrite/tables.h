@@ -1,0 +1,29 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace lakehouse::query::fuzz {
+
+/// What an expression is of; the generator makes expressions by kind.
+enum class Kind : std::uint8_t { Int, Number, Text, Day, Moment, Bool, Texts, Struct };
+
+struct Column {
+  std::string name;
+  Kind kind = Kind::Int;
+};
+
+/// A table that statements are about. Texts worth hiding are a Q and twelve hexadecimal digits,
+/// numbers worth hiding have seven digits and begin with 77, each in one row only: found in an
+/// answer, they tell where they are from.
+struct Table {
+  std::string name;
+  std::vector<Column> columns;
+  /// How it came to be, the same for a lake and for plain DuckDB; {} stands before its name.
+  std::vector<std::string> history;
+};
+
+const std::vector<Table>& tables();
+
+}  // namespace lakehouse::query::fuzz
