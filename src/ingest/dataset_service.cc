@@ -104,7 +104,7 @@ Result<DatasetPage> DatasetService::list(const RequestContext& context,
     at = std::ranges::upper_bound(tables, last);
   }
   DatasetPage page;
-  for (; at != tables.end() && page.datasets.size() < limit; ++at) {
+  for (; at != tables.end() && page.datasets.size() + page.unreadable.size() < limit; ++at) {
     LH_RETURN_IF_ERROR(context.check());
     Result<catalog::LoadedTable> table = catalog_.load_table(context, *at);
     if (table) {
@@ -113,7 +113,8 @@ Result<DatasetPage> DatasetService::list(const RequestContext& context,
         page.datasets.push_back(std::move(summary));
       }
     } else if (table.error().code != ErrorCode::NotFound) {  // Dropped since.
-      return std::unexpected(std::move(table).error());
+      LH_RETURN_IF_ERROR(context.check());
+      page.unreadable.push_back({.name = to_string(*at), .problem = table.error().message});
     }
   }
   if (at != tables.end() && at != tables.begin()) {

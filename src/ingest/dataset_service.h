@@ -44,8 +44,16 @@ struct Dataset {
   catalog::LoadedTable table;
 };
 
+/// A dataset whose metadata cannot be read at the moment: its bucket is not configured, or a file
+/// is gone.
+struct UnreadableDataset {
+  std::string name;
+  std::string problem;
+};
+
 struct DatasetPage {
-  std::vector<DatasetSummary> datasets;  ///< By name, in byte order.
+  std::vector<DatasetSummary> datasets;       ///< By name, in byte order.
+  std::vector<UnreadableDataset> unreadable;  ///< The rest; no filter applies to them.
   std::string next_page_token;
 };
 

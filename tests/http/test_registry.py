@@ -25,6 +25,19 @@ def kinds(graph):
     return sorted((node["kind"], node["name"]) for node in graph["nodes"])
 
 
+def test_a_dataset_that_cannot_be_read_hides_no_other(server):
+    server.ingest(ORDERS, "sales.orders", name="orders.csv")
+    server.ingest(MORE, "sales.lost", name="more.csv")
+    location = next(server.data.rglob("lost-*/metadata"))
+    location.rename(location.with_name("away"))
+    listed = server.call("GET", "/datasets")
+    assert [dataset["name"] for dataset in listed["datasets"]] == ["sales.orders"]
+    assert [dataset["name"] for dataset in listed["unreadable"]] == ["sales.lost"]
+    assert "missing" in listed["unreadable"][0]["problem"]
+    location.with_name("away").rename(location)
+    assert server.call("GET", "/datasets")["unreadable"] == []
+
+
 def test_metadata_is_merged_shown_and_listed(server):
     server.ingest(ORDERS, "sales.orders", name="orders.csv", source="crm")
     known = server.call("PATCH", meta("sales.orders"), json={

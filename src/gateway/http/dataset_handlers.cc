@@ -299,6 +299,9 @@ void DatasetHandlers::add_routes(Router& router) {
                                  "required":["datasets","next_page_token"],"properties":{
                                  "datasets":{"type":"array","items":{
                                    "$ref":"#/components/schemas/DatasetSummary"}},
+                                 "unreadable":{"type":"array","items":{"type":"object",
+                                   "required":["name","problem"],"properties":{
+                                   "name":{"type":"string"},"problem":{"type":"string"}}}},
                                  "next_page_token":{"type":["string","null"]}}})")}}},
               .handler = [this](Request request) { return list(std::move(request)); }});
   router.add({.method = Method::Post,
@@ -352,6 +355,11 @@ net::awaitable<Result<Response>> DatasetHandlers::list(Request request) {
   }
   json::object body;
   body["datasets"] = std::move(datasets);
+  json::array unreadable;
+  for (const auto& [name, problem] : page.unreadable) {
+    unreadable.push_back(json::object{{"name", name}, {"problem", problem}});
+  }
+  body["unreadable"] = std::move(unreadable);
   body["next_page_token"] =
       page.next_page_token.empty() ? json::value() : json::value(page.next_page_token);
   const json::value answer(std::move(body));
