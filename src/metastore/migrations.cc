@@ -183,13 +183,24 @@ constexpr std::array<std::string_view, 1> kVersion6 = {
          PRIMARY KEY (table_uuid, source, kind, header)))",
 };
 
-constexpr std::array<Migration, 6> kMigrations = {
+constexpr std::array<std::string_view, 1> kVersion9 = {
+    // Tables that are to be kept in the engine's memory, sorted by the key's columns, if there are
+    // any: a JSON array of field ids.
+    R"(CREATE TABLE query_pins (
+         table_uuid TEXT NOT NULL PRIMARY KEY,
+         key_fields TEXT NOT NULL,
+         principal TEXT NOT NULL,
+         pinned_at_ms BIGINT NOT NULL))",
+};
+
+constexpr std::array<Migration, 7> kMigrations = {
     Migration{.version = 1, .statements = kVersion1},
     Migration{.version = 2, .statements = kVersion2},
     Migration{.version = 3, .statements = kVersion3},
     Migration{.version = 4, .statements = kVersion4},
     Migration{.version = 5, .statements = kVersion5},
     Migration{.version = 6, .statements = kVersion6},
+    Migration{.version = 9, .statements = kVersion9},
 };
 
 }  // namespace
