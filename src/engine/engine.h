@@ -44,7 +44,7 @@ struct Column {
 /// A session variable that one statement reads by getvariable('name').
 struct Variable {
   std::string name;
-  boost::json::value value;  ///< Strings, numbers, bools and (nested) arrays of one type.
+  boost::json::value value;  ///< Text, number, bool, arrays of them; or {"row_mask": [...]}.
 };
 
 /// Which child runs a statement, where there are several (engine_lanes.h).

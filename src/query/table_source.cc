@@ -1,6 +1,7 @@
 #include "query/table_source.h"
 
 #include <algorithm>
+#include <limits>
 #include <map>
 #include <optional>
 #include <set>
@@ -12,7 +13,6 @@
 
 #include "base/hash.h"
 #include "base/json.h"
-#include "iceberg/deletion_vector.h"
 #include "query/column_expressions.h"
 #include "query/tree.h"
 
@@ -25,10 +25,20 @@ using iceberg::NestedField;
 
 constexpr std::string_view kFile = "lh_file";
 constexpr std::string_view kFileName = "lh_file_name";
+/// DuckDB's own column: a file's place in its list.
+constexpr std::string_view kFileIndex = "file_index";
 /// Asked of the engine at once: the answer has one row for each different schema.
 constexpr std::size_t kFilesPerQuestion = 2000;
-/// Of one scan's deletion vectors: they travel to the engine with the statement.
-constexpr std::size_t kVectorBytesMax = std::size_t{64} << 20U;
+/// Of one scan's deleted rows, as bitmaps: they travel to the engine with the statement.
+constexpr std::size_t kMaskBytesMax = std::size_t{64} << 20U;
+/// More rows in position delete files than this are joined in the engine, file by file.
+constexpr std::int64_t kMaskedRowsMax = 20'000'000;
+/// DuckDB looks at each file of a list whose number of rows it is told.
+constexpr std::size_t kFilesCountedMax = 500;
+/// What DuckDB takes a filter that it does not understand, or an anti-join, to leave.
+constexpr std::int64_t kRowsPerRowKept = 5;
+/// Between paths in one text: DuckDB splits it ten times as fast as it takes a list.
+constexpr char kPathSeparator = '\x1F';
 
 constexpr std::string_view kSchemasQuestion =
     "SELECT CAST(to_json(list(file_name)) AS VARCHAR), CAST(to_json(fields) AS VARCHAR) FROM ("
@@ -47,6 +57,21 @@ boost::json::array to_array(const std::vector<std::string>& texts) {
   return out;
 }
 
+/// The paths as one text, where none of them has the separator.
+std::optional<boost::json::string> joined(const std::vector<std::string>& paths) {
+  boost::json::string out;
+  for (const std::string& path : paths) {
+    if (path.contains(kPathSeparator)) {
+      return std::nullopt;
+    }
+    if (!out.empty()) {
+      out.push_back(kPathSeparator);
+    }
+    out.append(path);
+  }
+  return out;
+}
+
 Status check_readable(const DataFile& file) {
   if (file.is_deletion_vector()) {
     return {};
@@ -60,17 +85,22 @@ Status check_readable(const DataFile& file) {
 }
 
 /// A path as DuckDB gives it back, from the forms in which writers name local files.
-tree::object plain_path(tree::object path) {
+tree::object plain_path_of(tree::object path) {
   return tree::function("regexp_replace", tree::array{std::move(path), tree::string("^file:(//)?"),
                                                       tree::string("")});
 }
 
-tree::object read_parquet(std::string_view variable, bool with_position, std::string_view alias) {
+/// `files` gives their list. With `row_count`, DuckDB need not guess it.
+tree::object read_parquet(tree::object files, bool with_position, std::string_view alias,
+                          std::int64_t row_count = 0) {
   tree::array arguments{
-      tree::function("getvariable", tree::array{tree::string(variable)}),
+      std::move(files),
       // A folder such as day=1 must not become a column.
       tree::argument("hive_partitioning", tree::boolean(false)),
   };
+  if (row_count > 0) {
+    arguments.push_back(tree::argument("explicit_cardinality", tree::integer(row_count)));
+  }
   if (with_position) {
     arguments.push_back(tree::argument("filename", tree::string(kFileName)));
     arguments.push_back(tree::argument("file_row_number", tree::boolean(true)));
@@ -102,15 +132,16 @@ struct TableSource::Group {
   PhysicalSchemaPtr schema;
   std::vector<std::string> paths;
   std::vector<std::string> locations;      ///< Of the paths, as manifests name them, if numbered.
-  std::vector<std::string> vectors;        ///< Of the paths, in hexadecimal; or none.
-  std::set<std::string> position_deletes;  ///< Local paths.
+  std::vector<std::string> masks;          ///< Of the paths: deleted rows in hexadecimal; or none.
+  std::set<std::string> position_deletes;  ///< Local paths of those that are joined.
   /// Equality delete files, by local path.
   std::map<std::string, std::shared_ptr<const DataFile>> equality_deletes;
   std::map<std::int32_t, iceberg::Literal> partition_values;  ///< Of missing columns, by field id.
+  std::int64_t row_count = 0;                                 ///< Before deletes.
   bool has_position_deletes = false;
-  bool has_vectors = false;
+  bool has_mask = false;
 
-  [[nodiscard]] bool needs_row_numbers() const { return has_position_deletes || has_vectors; }
+  [[nodiscard]] bool needs_row_numbers() const { return has_position_deletes || has_mask; }
 };
 
 /// Builds one scan.
@@ -127,6 +158,7 @@ class TableSource::Builder {
 
   Result<TableScan> run(const iceberg::ScanPlan& plan) {
     LH_RETURN_IF_ERROR(load_schemas(plan));
+    LH_RETURN_IF_ERROR(load_positions(plan));
     for (const iceberg::ScanTask& task : plan.tasks) {
       LH_RETURN_IF_ERROR(add(task));
     }
@@ -136,6 +168,8 @@ class TableSource::Builder {
       all = all ? tree::union_all(*std::move(all), std::move(branch)) : std::move(branch);
     }
     out_.node = all ? *std::move(all) : empty();
+    out_.file_count = plan.tasks.size();
+    out_.size_bytes = static_cast<std::uint64_t>(std::max<std::int64_t>(plan.size_bytes, 0));
     return std::move(out_);
   }
 
@@ -173,6 +207,35 @@ class TableSource::Builder {
     return {};
   }
 
+  /// Unless they are too many.
+  Status load_positions(const iceberg::ScanPlan& plan) {
+    std::map<const DataFile*, std::string> files;
+    std::int64_t rows = 0;
+    for (const iceberg::ScanTask& task : plan.tasks) {
+      for (const iceberg::AttachedDelete& attached : task.deletes) {
+        const DataFile& file = *attached.file;
+        if (file.content == FileContent::PositionDeletes && !file.is_deletion_vector() &&
+            !files.contains(&file)) {
+          LH_ASSIGN_OR_RETURN(files[&file], source_.local_path(file.file_path));
+          rows += std::max<std::int64_t>(file.record_count, 0);
+        }
+      }
+    }
+    if (files.empty() || rows > kMaskedRowsMax) {
+      return {};
+    }
+    std::vector<std::string> paths;
+    for (const auto& [file, path] : files) {
+      paths.push_back(path);
+    }
+    auto read = source_.deleted_.positions(context_, paths);
+    if (!read && read.error().code == ErrorCode::ResourceExhausted) {
+      return {};
+    }
+    LH_ASSIGN_OR_RETURN(positions_, std::move(read));
+    return {};
+  }
+
   Result<PhysicalSchemaPtr> schema_of(const std::string& path) {
     const PhysicalSchemaPtr& file = schemas_[path];
     PhysicalSchemaPtr& mapped = mapped_[file->signature];
@@ -188,29 +251,44 @@ class TableSource::Builder {
     LH_ASSIGN_OR_RETURN(one.schema, schema_of(path));
     add_partition_values(task, one);
     std::string key = one.schema->signature;
-    std::string vector;
+    RoaringSet rows;
+    std::string mask;
     std::vector<std::string> position_deletes;
     for (const iceberg::AttachedDelete& attached : task.deletes) {
       if (attached.file->is_deletion_vector()) {
-        one.has_vectors = true;
-        LH_ASSIGN_OR_RETURN(vector, read_vector(*attached.file));
+        LH_ASSIGN_OR_RETURN(const auto bitmap,
+                            source_.deleted_.vector(context_, table_, *attached.file));
+        mask = *bitmap;
         continue;
       }
       LH_ASSIGN_OR_RETURN(std::string delete_path, source_.local_path(attached.file->file_path));
-      if (attached.file->content == FileContent::PositionDeletes) {
+      if (attached.file->content == FileContent::EqualityDeletes) {
+        one.equality_deletes.emplace(std::move(delete_path), attached.file);
+      } else if (const auto known = positions_.find(delete_path); known != positions_.end()) {
+        if (const auto mine = known->second->find(plain_path(task.file->file_path));
+            mine != known->second->end()) {
+          rows.merge(mine->second);
+        }
+      } else {
         one.has_position_deletes = true;
         position_deletes.push_back(std::move(delete_path));
-      } else {
-        one.equality_deletes.emplace(std::move(delete_path), attached.file);
       }
     }
+    if (!rows.empty()) {
+      mask = rows.serialize();
+    }
+    one.has_mask = !mask.empty();
+    LH_RETURN_IF_ERROR(count_mask(mask.size()));
     key.append(one.has_position_deletes ? "|positions" : "|");
-    key.append(one.has_vectors ? "|vectors" : "|");
+    key.append(one.has_mask ? "|mask" : "|");
     for (const auto& [delete_path, file] : one.equality_deletes) {
       key.append("|").append(delete_path);
     }
     for (const auto& [id, value] : one.partition_values) {
       key.append(fmt::format("|{}={}", id, iceberg::literal_to_text(value)));
+    }
+    if (one.has_mask && one.schema->has(kFileIndex)) {
+      key.append("|").append(path);  // Alone, it needs no number.
     }
     Group& group = groups_.try_emplace(std::move(key), std::move(one)).first->second;
     group.paths.push_back(path);
@@ -218,23 +296,21 @@ class TableSource::Builder {
       group.locations.push_back(task.file->file_path);
     }
     group.position_deletes.insert(position_deletes.begin(), position_deletes.end());
-    if (group.has_vectors) {
-      group.vectors.push_back(std::move(vector));
+    group.row_count += std::max<std::int64_t>(task.file->record_count, 0);
+    if (group.has_mask) {
+      group.masks.push_back(to_hex(std::as_bytes(std::span(mask))));
     }
     return {};
   }
 
-  Result<std::string> read_vector(const DataFile& file) {
-    LH_ASSIGN_OR_RETURN(const std::string bitmap,
-                        iceberg::read_deletion_vector(context_, source_.buckets_, table_, file));
-    vector_bytes_ += bitmap.size();
-    if (vector_bytes_ > kVectorBytesMax) {
-      return fail(
-          ErrorCode::ResourceExhausted,
-          fmt::format("the table's deletion vectors take more than {} bytes", kVectorBytesMax),
-          "Compact the table, or ask for fewer of its files.");
+  Status count_mask(std::size_t size_bytes) {
+    mask_bytes_ += size_bytes;
+    if (mask_bytes_ > kMaskBytesMax) {
+      return fail(ErrorCode::ResourceExhausted,
+                  fmt::format("the table's deletes take more than {} bytes", kMaskBytesMax),
+                  "Compact the table, or ask for fewer of its files.");
     }
-    return to_hex(std::as_bytes(std::span(bitmap)));
+    return {};
   }
 
   /// Files that were migrated from Hive lack the columns that their folders name: identity
@@ -254,10 +330,33 @@ class TableSource::Builder {
     }
   }
 
-  std::string variable(const std::vector<std::string>& paths) {
+  std::string variable(boost::json::value value) {
     std::string name = fmt::format("{}_{}", prefix_, out_.variables.size());
-    out_.variables.push_back({name, to_array(paths)});
+    out_.variables.push_back({name, std::move(value)});
     return name;
+  }
+
+  /// What gives the list of paths in the engine.
+  tree::object files(const std::vector<std::string>& paths) {
+    const auto get = [this](boost::json::value value) {
+      return tree::function("getvariable", tree::array{tree::string(variable(std::move(value)))});
+    };
+    if (auto text = joined(paths); text && paths.size() > 1) {
+      return tree::function(
+          "string_split",
+          tree::array{get(*std::move(text)), tree::string(std::string(1, kPathSeparator))});
+    }
+    return get(to_array(paths));
+  }
+
+  /// What DuckDB must be told for its estimate to come out right; 0 for nothing.
+  static std::int64_t row_count_told(const Group& group) {
+    const bool is_reduced = group.needs_row_numbers() || !group.equality_deletes.empty();
+    if (group.paths.size() > kFilesCountedMax || (group.paths.size() == 1 && !is_reduced)) {
+      return 0;
+    }
+    const std::int64_t factor = is_reduced ? kRowsPerRowKept : 1;
+    return std::min(group.row_count, std::numeric_limits<std::int64_t>::max() / factor) * factor;
   }
 
   tree::object column(const NestedField& field, const Group& group) const {
@@ -273,6 +372,7 @@ class TableSource::Builder {
       columns.push_back(tree::aliased(column(field, group), field.name));
     }
     const bool rows = numbers_ == RowNumbers::FileAndRow;
+    out_.row_count += group.row_count;
     if (numbers_ != RowNumbers::None) {
       LH_ASSIGN_OR_RETURN(tree::object number, file_number(group));
       columns.push_back(tree::aliased(std::move(number), kFileNumber));
@@ -287,71 +387,49 @@ class TableSource::Builder {
           tree::aliased(tree::column({std::string(kFile), "file_row_number"}), kRowNumber));
     }
     tree::object from =
-        read_parquet(variable(group.paths), rows || group.needs_row_numbers(), kFile);
-    if (group.has_vectors) {
-      from = without_marked(std::move(from), group);
-    }
+        read_parquet(files(group.paths), group.has_position_deletes, kFile, row_count_told(group));
     if (group.has_position_deletes) {
       from = without_positions(std::move(from), group);
     }
     LH_ASSIGN_OR_RETURN(from, without_equal(std::move(from), group));
-    return tree::select(std::move(columns), std::move(from));
+    return tree::select(std::move(columns), std::move(from),
+                        group.has_mask ? std::optional(is_kept(group)) : std::nullopt);
+  }
+
+  /// The rows that the deletion vectors and position deletes do not have. A filter leaves DuckDB
+  /// its estimates and its choice of the joins, where an anti-join takes both.
+  tree::object is_kept(const Group& group) {
+    tree::object file = group.schema->has(kFileIndex)
+                            ? tree::integer(0)
+                            : tree::column({std::string(kFile), std::string(kFileIndex)});
+    const std::string mask = variable(boost::json::object{{"row_mask", to_array(group.masks)}});
+    return tree::negated(tree::function(
+        "lh_row_is_deleted", tree::array{tree::string(mask), std::move(file),
+                                         tree::column({std::string(kFile), "file_row_number"})}));
   }
 
   /// A file's number in the whole scan: DuckDB counts those of one read_parquet.
   Result<tree::object> file_number(const Group& group) {
-    constexpr std::string_view kIndex = "file_index";
-    if (group.schema->has(kIndex)) {
+    if (group.schema->has(kFileIndex)) {
       return fail(ErrorCode::Unimplemented,
                   "the files of a table with a column called file_index cannot be told apart");
     }
     const auto before = static_cast<std::int64_t>(out_.files.size());
     out_.files.insert(out_.files.end(), group.locations.begin(), group.locations.end());
-    return tree::function("+", tree::array{tree::column({std::string(kFile), std::string(kIndex)}),
-                                           tree::integer(before)});
-  }
-
-  /// The rows that their file's deletion vector does not have.
-  tree::object without_marked(tree::object from, const Group& group) {
-    const auto each_of = [&](const std::vector<std::string>& texts) {
-      return tree::function(
-          "unnest",
-          tree::array{tree::function("getvariable", tree::array{tree::string(variable(texts))})});
-    };
-    // Two lists in one SELECT are unnested side by side.
-    tree::object lists =
-        tree::subquery(tree::select(tree::array{tree::aliased(each_of(group.paths), "lh_path"),
-                                                tree::aliased(each_of(group.vectors), "lh_hex")},
-                                    tree::empty_table()),
-                       "lh_vector_lists");
-    tree::object vectors = tree::subquery(
-        tree::select(tree::array{tree::column({"lh_path"}),
-                                 tree::aliased(
-                                     tree::function("unhex", tree::array{tree::column({"lh_hex"})}),
-                                     "lh_vector")},
-                     std::move(lists)),
-        "lh_vectors");
-    tree::array conditions{
-        tree::compare("COMPARE_EQUAL", tree::column({std::string(kFile), std::string(kFileName)}),
-                      tree::column({"lh_vectors", "lh_path"})),
-        tree::negated(
-            tree::function("lh_roaring_contains",
-                           tree::array{tree::column({"lh_vectors", "lh_vector"}),
-                                       tree::column({std::string(kFile), "file_row_number"})})),
-    };
-    return tree::join("INNER", std::move(from), std::move(vectors),
-                      tree::all_of(std::move(conditions)));
+    return tree::function("+",
+                          tree::array{tree::column({std::string(kFile), std::string(kFileIndex)}),
+                                      tree::integer(before)});
   }
 
   tree::object without_positions(tree::object from, const Group& group) {
     tree::array columns{
-        tree::aliased(plain_path(tree::column({"file_path"})), "lh_path"),
+        tree::aliased(plain_path_of(tree::column({"file_path"})), "lh_path"),
         tree::aliased(tree::column({"pos"}), "lh_row"),
     };
     const std::vector<std::string> paths(group.position_deletes.begin(),
                                          group.position_deletes.end());
     tree::object deleted = tree::subquery(
-        tree::select(std::move(columns), read_parquet(variable(paths), false, "lh_positions")),
+        tree::select(std::move(columns), read_parquet(files(paths), false, "lh_positions")),
         "lh_deleted");
     tree::array conditions{
         tree::compare("COMPARE_EQUAL", tree::column({std::string(kFile), std::string(kFileName)}),
@@ -398,7 +476,7 @@ class TableSource::Builder {
                                            tree::column({relation, name})));
       }
       tree::object deleted = tree::subquery(
-          tree::select(std::move(keys), read_parquet(variable(alike.paths), false, "lh_keys")),
+          tree::select(std::move(keys), read_parquet(files(alike.paths), false, "lh_keys")),
           relation);
       from = tree::join("ANTI", std::move(from), std::move(deleted),
                         tree::all_of(std::move(conditions)));
@@ -415,7 +493,8 @@ class TableSource::Builder {
   std::unordered_map<std::string, PhysicalSchemaPtr> schemas_;
   std::map<std::string, PhysicalSchemaPtr> mapped_;
   std::map<std::string, Group> groups_;
-  std::size_t vector_bytes_ = 0;
+  std::unordered_map<std::string, std::shared_ptr<const DeletedRows::ByPath>> positions_;
+  std::size_t mask_bytes_ = 0;
   TableScan out_;
 };
 
@@ -429,7 +508,9 @@ Result<TableScan> TableSource::scan(const RequestContext& context,
   }
   Builder builder(*this, context, table, *choice.schema, prefix, numbers);
   if (choice.snapshot == nullptr) {
-    return TableScan{builder.empty(), {}, {}};
+    TableScan nothing;
+    nothing.node = builder.empty();
+    return nothing;
   }
   LH_ASSIGN_OR_RETURN(const iceberg::ScanPlan plan,
                       iceberg::plan_scan(context, buckets_, manifests_, table,

@@ -18,6 +18,7 @@
 #include "iceberg/manifest.h"
 #include "iceberg/scan.h"
 #include "iceberg/table_metadata.h"
+#include "query/deleted_rows.h"
 #include "query/physical_schema.h"
 #include "storage/buckets.h"
 
@@ -27,6 +28,9 @@ namespace lakehouse::query {
 struct TableScan {
   boost::json::object node;
   std::vector<engine::Variable> variables;
+  std::int64_t row_count = 0;  ///< Of the files, before deletes.
+  std::uint64_t file_count = 0;
+  std::uint64_t size_bytes = 0;
   /// If asked for: the data files by the number that `kFileNumber` has in their rows.
   std::vector<std::string> files;
 };
@@ -51,7 +55,8 @@ struct SnapshotChoice {
 /// Turns a snapshot into a SELECT over its Parquet files. Its columns have the schema's names,
 /// order and types, whatever schema each file was written with: files are grouped by what they
 /// physically hold, and what differs is renamed, cast, rebuilt or filled by field id, at any depth.
-/// Rows that position deletes, deletion vectors and equality deletes took are left out.
+/// Rows that position deletes, deletion vectors and equality deletes took are left out. DuckDB is
+/// told how many rows there are, as the manifests say it.
 ///
 /// Thread-safe. Knows the physical schema of the files it has seen, the latest of them.
 class TableSource {
@@ -69,8 +74,8 @@ class TableSource {
 
   /// `prefix` begins the variables' names and is different for each table of a statement.
   /// Unimplemented, by name, for files that are not Parquet; ResourceExhausted for more than 64 MiB
-  /// of deletion vectors; FailedPrecondition or DataLoss if the table's files are not as they must
-  /// be.
+  /// of deleted rows, as bitmaps; FailedPrecondition or DataLoss if the table's files are not as
+  /// they must be.
   Result<TableScan> scan(const RequestContext& context, const iceberg::TableMetadata& table,
                          const SnapshotChoice& choice, const iceberg::Filter& filter,
                          std::string_view prefix, RowNumbers numbers = RowNumbers::None);
@@ -98,6 +103,7 @@ class TableSource {
   const storage::Buckets& buckets_;
   iceberg::ManifestCache& manifests_;
   Options options_;
+  DeletedRows deleted_{engine_, buckets_};
 
   using Entry = std::pair<std::string, PhysicalSchemaPtr>;
   std::mutex mutex_;

@@ -17,6 +17,7 @@
 
 #include "engine/child/database.h"
 #include "engine/child/local_tools.h"
+#include "engine/child/row_masks.h"
 #include "engine/child/sandbox.h"
 #include "engine/child/session.h"
 #include "engine/child/watcher.h"
@@ -164,6 +165,8 @@ Status serve(const ServerOptions& options) {
     return std::unexpected(std::move(opened).error());
   }
   const Database& database = opened->database;
+  RowMasks masks;
+  LH_RETURN_IF_ERROR(register_row_masks(database, masks));
   LH_ASSIGN_OR_RETURN(const auto watcher, Watcher::start());
   const Greeting greeting{.protocol = kProtocolVersion,
                           .version = duckdb_library_version(),
@@ -178,7 +181,7 @@ Status serve(const ServerOptions& options) {
       continue;
     }
     std::thread([&, socket = std::move(fd)]() mutable {
-      Session(std::move(socket), database, *watcher).run();
+      Session(std::move(socket), database, *watcher, masks).run();
       --connections;
     }).detach();
   }

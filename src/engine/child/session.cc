@@ -223,8 +223,13 @@ Result<Session::Ready> Session::prepare(const Connection& connection, const Stat
 
 Status Session::run_statement(const Connection& connection, const Request& request) {
   const Statement& statement = request.statement;
+  RowMasks::Scope masks(masks_, connection);
   for (const Variable& variable : statement.variables) {
-    LH_RETURN_IF_ERROR(set_variable(connection, variable));
+    const boost::json::object* mask = variable.value.if_object();
+    const boost::json::value* bitmaps = mask == nullptr ? nullptr : mask->if_contains("row_mask");
+    LH_RETURN_IF_ERROR(bitmaps != nullptr && bitmaps->is_array()
+                           ? masks.put(variable.name, bitmaps->get_array())
+                           : set_variable(connection, variable));
   }
   LH_RETURN_IF_ERROR(run_all(connection, statement.before));
   return request.operation == Operation::Describe ? answer_describe(connection, statement)

@@ -7,6 +7,7 @@
 #include "base/unique_fd.h"
 #include "engine/child/duck.h"
 #include "engine/child/encoder.h"
+#include "engine/child/row_masks.h"
 #include "engine/child/sql_tree.h"
 #include "engine/child/watcher.h"
 #include "engine/wire/frame.h"
@@ -18,12 +19,13 @@ namespace lakehouse::engine {
 /// Not thread-safe; runs on a thread of its own.
 class Session {
  public:
-  Session(UniqueFd fd, const Database& database, Watcher& watcher)
+  Session(UniqueFd fd, const Database& database, Watcher& watcher, RowMasks& masks)
       : fd_(std::move(fd)),
         reader_(fd_.get()),
         writer_(fd_.get()),
         database_(database),
-        watcher_(watcher) {}
+        watcher_(watcher),
+        masks_(masks) {}
 
   void run();
 
@@ -54,6 +56,7 @@ class Session {
   FrameWriter writer_;
   const Database& database_;
   Watcher& watcher_;
+  RowMasks& masks_;
   std::optional<SqlTree> tree_;
   std::optional<Connection> spare_;  // Made while nobody waits.
   Deadline deadline_ = Deadline::max();

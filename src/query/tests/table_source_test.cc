@@ -159,7 +159,12 @@ TEST_F(TableSourceTest, RowsThatDeletionVectorsMarkAreGone) {
       }
     }
   }
-  EXPECT_THAT(lake().rows("FROM vectors"), FailsWith(ErrorCode::DataLoss));
+  iceberg::ManifestCache cache;
+  TableSource fresh(lake().engine(), lake().buckets(), cache);
+  EXPECT_THAT(fresh.scan(context(), *table.metadata,
+                         {table.metadata->current_snapshot(), table.metadata->current_schema()}, {},
+                         "lh_0"),
+              FailsWith(ErrorCode::DataLoss));
 }
 
 TEST_F(TableSourceTest, EqualityDeletesTakeOlderRowsOnlyAndNullEqualsNull) {
