@@ -405,6 +405,15 @@ Status check_table_function(std::string_view name) {
   return check(name, kTableAllowed, kTableRefused, "table function");
 }
 
+bool is_volatile_function(std::string_view name) {
+  constexpr auto kVolatile = std::to_array<std::string_view>(
+      {"age", "ago", "current_date", "current_localtime", "current_localtimestamp", "current_time",
+       "current_timestamp", "gen_random_uuid", "get_current_time", "get_current_timestamp",
+       "localtime", "localtimestamp", "now", "random", "today", "transaction_timestamp", "uuid",
+       "uuidv4", "uuidv7"});
+  return std::ranges::binary_search(kVolatile, name);
+}
+
 bool is_known_function(std::string_view name) {
   const std::string lower = to_lower(name);
   return std::ranges::binary_search(kAllowed, std::string_view(lower)) ||

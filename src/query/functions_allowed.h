@@ -14,6 +14,10 @@ Status check_function(std::string_view name);
 /// The same for a function in FROM.
 Status check_table_function(std::string_view name);
 
+/// True if the same arguments may give another value the next time: random numbers, the time.
+/// Lower case.
+bool is_volatile_function(std::string_view name);
+
 /// True if the lists know the function, allowed or refused: a test holds them against
 /// duckdb_functions(), so that a new version's functions are looked at.
 bool is_known_function(std::string_view name);

@@ -2,20 +2,30 @@
 
 #include <algorithm>
 #include <cctype>
+#include <deque>
 #include <iterator>
+#include <list>
+#include <memory>
+#include <ranges>
 #include <utility>
 
 #include <fmt/format.h>
 
 #include "base/json.h"
 #include "base/text.h"
+#include "query/policy_rewrite.h"
+#include "query/relations.h"
 #include "query/system_tables.h"
+#include "query/tree.h"
 
 namespace lakehouse::query {
 namespace {
 
 /// How often a set of tables is read again when commits come in between.
 constexpr int kReadsMax = 20;
+/// Of one statement: each reference to a view is a tree of its own.
+constexpr std::size_t kTreesMax = 1000;
+constexpr std::size_t kViewDepthMax = 32;
 
 std::string dotted(const std::vector<std::string>& parts) {
   return fmt::format("{}", fmt::join(parts, "."));
@@ -61,40 +71,120 @@ Result<SnapshotChoice> choose(const catalog::LoadedTable& table, const std::opti
   return SnapshotChoice{snapshot, &metadata.schema_of(*snapshot)};
 }
 
+/// A tree whose names are looked up in the same way: the statement, a view in it, a policy's SQL.
+struct Unit {
+  Analysis analysis;
+  NameScope names;
+  std::optional<std::int64_t> as_of_ms;
+  /// Written by who administers the policies: no policy applies to what it reads.
+  bool is_trusted = false;
+  bool is_inner = false;                        ///< Not the request's own text.
+  std::optional<std::size_t> position;          ///< Of an inner one: where it comes in.
+  std::vector<catalog::TableIdentifier> views;  ///< It is in, from the outermost on.
+};
+
+/// A reference that a scan goes into.
+struct TableUse {
+  const TableReference* reference = nullptr;
+  const Unit* unit = nullptr;
+  catalog::TableIdentifier table;
+  const governance::TablePolicy* policy = nullptr;  ///< Null: everything may be seen.
+  boost::json::object* policy_statement = nullptr;
+};
+
+/// A reference that a whole tree goes into.
+struct TreeUse {
+  const TableReference* reference = nullptr;
+  boost::json::object* document = nullptr;
+  std::vector<std::string> column_names;  ///< As the view calls them; empty: as they are.
+};
+
 class Planning {
  public:
   Planning(const RequestContext& context, catalog::Catalog& catalog, TableSource& source,
-           const PlanRequest& request)
+           KeptTrees& trees, const Planner::Options& options, const PlanRequest& request)
       : context_(context),
         catalog_(catalog),
         source_(source),
-        request_(request),
-        as_of_ms_(request.as_of_ms) {}
+        trees_(trees),
+        options_(options),
+        request_(request) {}
 
   Result<PlannedSelect> run(boost::json::object& document) {
-    LH_ASSIGN_OR_RETURN(Analysis analysis, analyse(document));
-    replace_given(analysis);
-    for (const ShowReference& show : analysis.shows) {
-      LH_ASSIGN_OR_RETURN(boost::json::object rows, show_source(context_, catalog_, show));
-      replace_show(show, std::move(rows));
-    }
-    LH_RETURN_IF_ERROR(replace_system_tables(analysis));
-    LH_RETURN_IF_ERROR(load(analysis));
-    for (const TableReference& reference : analysis.tables) {
-      if (Status done = put(reference); !done) {
-        return at_position(std::move(done).error(), reference.position);
+    Unit top;
+    top.as_of_ms = request_.as_of_ms;
+    LH_RETURN_IF_ERROR(prepare(top, document));
+    LH_RETURN_IF_ERROR(load(top));
+    for (const TableUse& use : uses_) {
+      if (Status done = put(use); !done) {
+        return placed(*use.unit, std::move(done).error(), use.reference->position);
       }
     }
+    // What is inside came after what it is in.
+    for (TreeUse& use : std::views::reverse(trees_used_)) {
+      put_tree(use);
+    }
+    out_.is_volatile = out_.is_volatile || top.analysis.is_volatile;
     for (const auto& [identifier, table] : tables_) {
+      out_.basis.tables.emplace(identifier, table.metadata_location);
       out_.inputs.push_back({.kind = catalog::LineageNodeKind::Dataset,
                              .id = table.metadata->table_uuid,
                              .name = catalog::to_string(identifier)});
+    }
+    for (const auto& [identifier, view] : views_) {
+      out_.basis.views.emplace(identifier, view.metadata_location);
+    }
+    for (const auto& [identifier, policy] : policies_) {
+      out_.basis.policies.emplace_back(
+          governance::PolicyTable{.uuid = tables_.at(identifier).metadata->table_uuid,
+                                  .name = catalog::to_string(identifier)},
+          policy);
     }
     out_.tables = std::move(tables_);
     return std::move(out_);
   }
 
  private:
+  /// An error in an inner tree is one at the place where that comes in.
+  static std::unexpected<Error> placed(const Unit& unit, Error error,
+                                       std::optional<std::size_t> position) {
+    if (unit.is_inner) {
+      error.position_bytes = unit.position;
+      return std::unexpected(std::move(error));
+    }
+    return at_position(std::move(error), position);
+  }
+
+  /// Looks through a tree, and answers what the catalog shows of itself.
+  Status prepare(Unit& unit, boost::json::object& document) {
+    auto analysis = analyse(document, {.principal = context_.principal});
+    if (!analysis) {
+      return placed(unit, std::move(analysis).error(), std::nullopt);
+    }
+    unit.analysis = *std::move(analysis);
+    replace_given(unit.analysis);
+    for (const ShowReference& show : unit.analysis.shows) {
+      LH_ASSIGN_OR_RETURN(boost::json::object rows,
+                          show_source(context_, catalog_, options_.policies, show));
+      out_.basis.is_whole = false;
+      replace_show(show, std::move(rows));
+    }
+    std::vector<TableReference> rest;
+    for (TableReference& reference : unit.analysis.tables) {
+      auto rows = system_table_source(context_, catalog_, options_.policies, reference.parts);
+      if (!rows) {
+        return placed(unit, std::move(rows).error(), reference.position);
+      }
+      if (*rows) {
+        out_.basis.is_whole = false;
+        replace_table(reference, rows->value());
+      } else {
+        rest.push_back(std::move(reference));
+      }
+    }
+    unit.analysis.tables = std::move(rest);
+    return {};
+  }
   void replace_given(Analysis& analysis) const {
     std::erase_if(analysis.tables, [this](const TableReference& reference) {
       if (reference.node != request_.given) {
@@ -105,44 +195,18 @@ class Planning {
     });
   }
 
-  Status replace_system_tables(Analysis& analysis) {
-    std::vector<TableReference> rest;
-    for (TableReference& reference : analysis.tables) {
-      auto rows = system_table_source(context_, catalog_, reference.parts);
-      if (!rows) {
-        return at_position(std::move(rows).error(), reference.position);
-      }
-      if (*rows) {
-        replace_table(reference, rows->value());
-      } else {
-        rest.push_back(std::move(reference));
-      }
-    }
-    analysis.tables = std::move(rest);
-    return {};
-  }
-
-  /// Loads every table once, all as they are at one moment: read, then looked at again; if no
-  /// pointer moved in between, they all stood so at the same time.
-  Status load(const Analysis& analysis) {
-    for (const TableReference& reference : analysis.tables) {
-      const std::string name = reference.dotted();
-      if (!identifiers_.contains(name)) {
-        auto found = resolve_table(context_, catalog_, reference.parts);
-        if (!found) {
-          return at_position(std::move(found).error(), reference.position);
-        }
-        identifiers_.emplace(name, *std::move(found));
-      }
-    }
+  /// Loads every table and view once, all as they are at one moment: read, then looked at again; if
+  /// no pointer moved in between, they all stood so at the same time.
+  Status load(const Unit& top) {
     for (int read = 0; read < kReadsMax; ++read) {
       tables_.clear();
-      for (const auto& [name, identifier] : identifiers_) {
-        if (!tables_.contains(identifier)) {
-          LH_ASSIGN_OR_RETURN(auto table, load_table(identifier));
-          tables_.emplace(identifier, std::move(table));
-        }
-      }
+      views_.clear();
+      policies_.clear();
+      uses_.clear();
+      trees_used_.clear();
+      units_.clear();
+      documents_.clear();
+      LH_RETURN_IF_ERROR(expand(top));
       LH_ASSIGN_OR_RETURN(const bool stood, stood_still());
       if (stood) {
         return {};
@@ -151,6 +215,183 @@ class Planning {
     return fail(ErrorCode::Aborted, "the tables change too quickly to read them at one moment",
                 "Try again.");
   }
+
+  Status expand(const Unit& unit) {
+    for (const TableReference& reference : unit.analysis.tables) {
+      if (Status done = expand(unit, reference); !done) {
+        return placed(unit, std::move(done).error(), reference.position);
+      }
+    }
+    return {};
+  }
+  Status expand(const Unit& unit, const TableReference& reference) {
+    LH_ASSIGN_OR_RETURN(const Relation relation, relation_of(unit, reference));
+    if (relation.is_view) {
+      return expand_view(unit, reference, relation.identifier);
+    }
+    auto found = tables_.find(relation.identifier);
+    if (found == tables_.end()) {
+      LH_ASSIGN_OR_RETURN(auto table, load_table(relation.identifier));
+      found = tables_.emplace(relation.identifier, std::move(table)).first;
+    }
+    TableUse& use = uses_.emplace_back();
+    use.reference = &reference;
+    use.unit = &unit;
+    use.table = relation.identifier;
+    return unit.is_trusted || options_.policies == nullptr ? Status()
+                                                           : expand_policy(use, found->second);
+  }
+  Result<Relation> relation_of(const Unit& unit, const TableReference& reference) {
+    const std::string key =
+        fmt::format("{} {} {}", reference.dotted(), fmt::join(unit.names.default_namespace, "."),
+                    unit.names.default_catalog);
+    const auto known = relations_.find(key);
+    if (known != relations_.end()) {
+      return known->second;
+    }
+    LH_ASSIGN_OR_RETURN(Relation found,
+                        find_relation(context_, catalog_, reference.parts, unit.names));
+    out_.basis.names.push_back({reference.parts, unit.names, found});
+    return relations_.emplace(key, std::move(found)).first->second;
+  }
+
+  /// A tree inside of another: its tables are looked up, too.
+  Result<boost::json::object*> expand_tree(std::unique_ptr<Unit> unit, boost::json::value tree) {
+    if (units_.size() >= kTreesMax) {
+      return fail(ErrorCode::InvalidArgument,
+                  fmt::format("the statement comes to more than {} views", kTreesMax),
+                  "Make some of them tables.");
+    }
+    boost::json::object& document = documents_.emplace_back(std::move(tree.as_object()));
+    Unit& inner = *units_.emplace_back(std::move(unit));
+    LH_RETURN_IF_ERROR(prepare(inner, document));
+    out_.is_volatile = out_.is_volatile || inner.analysis.is_volatile;
+    LH_RETURN_IF_ERROR(expand(inner));
+    return &document;
+  }
+
+  Status expand_view(const Unit& unit, const TableReference& reference,
+                     const catalog::TableIdentifier& view) {
+    if (reference.node == request_.changed) {
+      return fail(ErrorCode::InvalidArgument,
+                  fmt::format("{} is a view: its rows cannot be changed", catalog::to_string(view)),
+                  "Change the tables that it reads.");
+    }
+    LH_RETURN_IF_ERROR(check_views(unit, view));
+    auto found = views_.find(view);
+    if (found == views_.end()) {
+      LH_ASSIGN_OR_RETURN(auto loaded, catalog_.load_view(context_, view));
+      found = views_.emplace(view, std::move(loaded)).first;
+    }
+    const iceberg::ViewVersion* version = found->second.metadata->current_version();
+    const auto* definition = version == nullptr ? nullptr : definition_of(*version);
+    if (definition == nullptr) {
+      return fail(ErrorCode::FailedPrecondition,
+                  fmt::format("the view {} has no SQL", catalog::to_string(view)));
+    }
+    auto inner = std::make_unique<Unit>();
+    inner->names.default_namespace =
+        version->default_namespace.empty() ? view.name_space : version->default_namespace;
+    inner->names.default_catalog = version->default_catalog.value_or("");
+    inner->as_of_ms = unit.as_of_ms;
+    if (reference.at && !reference.at->is_timestamp) {
+      return fail(ErrorCode::InvalidArgument,
+                  fmt::format("{} is a view, and has no snapshots", catalog::to_string(view)),
+                  "AT (TIMESTAMP => ...) reads its tables as they were then.");
+    }
+    if (reference.at) {
+      LH_ASSIGN_OR_RETURN(inner->as_of_ms,
+                          parse_timestamp_ms(std::get<std::string>(reference.at->value)));
+    }
+    inner->is_trusted = unit.is_trusted;
+    inner->is_inner = true;
+    inner->position = unit.is_inner ? unit.position : reference.position;
+    inner->views = unit.views;
+    inner->views.push_back(view);
+    TreeUse use{&reference, nullptr, {}};
+    if (const iceberg::Schema* schema = found->second.metadata->current_schema();
+        schema != nullptr && !is_our_dialect(*definition)) {
+      for (const iceberg::NestedField& field : schema->fields) {
+        use.column_names.push_back(field.name);
+      }
+    }
+    const std::size_t at = trees_used_.size();
+    trees_used_.push_back(std::move(use));
+    auto document = expand_view_sql(std::move(inner), definition->sql);
+    if (!document) {
+      return std::unexpected(
+          std::move(document).error().with_context("the view " + catalog::to_string(view)));
+    }
+    trees_used_[at].document = *document;
+    return {};
+  }
+  Result<boost::json::object*> expand_view_sql(std::unique_ptr<Unit> inner,
+                                               const std::string& sql) {
+    const std::optional<std::size_t> position = inner->position;
+    auto tree = trees_.select(context_, sql);
+    if (!tree) {
+      Error error = std::move(tree).error();
+      error.position_bytes = position;
+      return std::unexpected(std::move(error));
+    }
+    return expand_tree(std::move(inner), **tree);
+  }
+  static Status check_views(const Unit& unit, const catalog::TableIdentifier& view) {
+    if (std::ranges::find(unit.views, view) != unit.views.end()) {
+      return fail(ErrorCode::InvalidArgument,
+                  fmt::format("the view {} reads itself", catalog::to_string(view)));
+    }
+    return unit.views.size() < kViewDepthMax
+               ? Status()
+               : fail(ErrorCode::InvalidArgument,
+                      fmt::format("views are nested more than {} deep", kViewDepthMax));
+  }
+
+  Status expand_policy(TableUse& use, const catalog::LoadedTable& table) {
+    auto found = policies_.find(use.table);
+    if (found == policies_.end()) {
+      LH_ASSIGN_OR_RETURN(auto policy, options_.policies->policy_for(
+                                           context_, {.uuid = table.metadata->table_uuid,
+                                                      .name = catalog::to_string(use.table)}));
+      found = policies_.emplace(use.table, std::move(policy)).first;
+    }
+    if (!found->second.restricts()) {
+      return {};
+    }
+    const governance::TablePolicy& policy = found->second;
+    use.policy = &policy;
+    if (request_.purpose == PlanPurpose::ExplainAnalyze) {
+      return fail(ErrorCode::PermissionDenied,
+                  fmt::format("EXPLAIN ANALYZE would count rows of {} that you may not see",
+                              catalog::to_string(use.table)),
+                  "EXPLAIN shows the plan.");
+    }
+    LH_ASSIGN_OR_RETURN(const SnapshotChoice choice,
+                        choose(table, use.reference->at, use.unit->as_of_ms));
+    const PolicyTarget target{catalog::to_string(use.table), *table.metadata, *choice.schema};
+    LH_ASSIGN_OR_RETURN(boost::json::object statement,
+                        policy_statement(context_, trees_, policy, target));
+    auto inner = std::make_unique<Unit>();
+    inner->names.default_namespace = use.table.name_space;
+    inner->as_of_ms = use.unit->as_of_ms;
+    inner->is_trusted = true;
+    inner->is_inner = true;
+    inner->position = use.unit->is_inner ? use.unit->position : use.reference->position;
+    const Unit& unit = *inner;
+    auto document = expand_tree(std::move(inner), std::move(statement));
+    if (!document && document.error().code == ErrorCode::InvalidArgument) {
+      return policy_unfit(target.name);
+    }
+    if (!document) {
+      return std::unexpected(std::move(document).error());
+    }
+    if (unit.analysis.is_volatile) {
+      return policy_unfit(target.name);  // Each use of it would decide for itself.
+    }
+    use.policy_statement = *document;
+    return {};
+  }
+
   Result<catalog::LoadedTable> load_table(const catalog::TableIdentifier& identifier) {
     if (request_.states != nullptr) {
       if (const auto state = request_.states->find(identifier); state != request_.states->end()) {
@@ -160,7 +401,7 @@ class Planning {
     return catalog_.load_table(context_, identifier);
   }
   Result<bool> stood_still() {
-    if (tables_.size() < 2) {
+    if (tables_.size() + views_.size() < 2) {
       return true;
     }
     for (const auto& [identifier, table] : tables_) {
@@ -172,17 +413,23 @@ class Planning {
         return false;
       }
     }
+    for (const auto& [identifier, view] : views_) {
+      LH_ASSIGN_OR_RETURN(const auto now, catalog_.load_view(context_, identifier));
+      if (now.metadata_location != view.metadata_location) {
+        return false;
+      }
+    }
     return true;
   }
 
   /// The table whose rows are to be changed: read for itself, since its rows are numbered.
-  Status put_changed(const TableReference& reference) {
-    const catalog::LoadedTable& table = tables_.at(identifiers_.at(reference.dotted()));
+  Status put_changed(const TableUse& use) {
+    const catalog::LoadedTable& table = tables_.at(use.table);
     const iceberg::Schema& schema = *table.metadata->current_schema();
     const SnapshotChoice choice{table.metadata->current_snapshot(), &schema};
-    auto scan =
-        source_.scan(context_, *table.metadata, choice, filter_of(reference.conditions, schema),
-                     "lh_changed", RowNumbers::FileAndRow);
+    const PolicyTarget target{catalog::to_string(use.table), *table.metadata, schema};
+    auto scan = source_.scan(context_, *table.metadata, choice, filter_for(use, target),
+                             "lh_changed", RowNumbers::FileAndRow);
     if (!scan) {
       return std::unexpected(
           std::move(scan).error().with_context(catalog::to_string(table.identifier)));
@@ -190,33 +437,86 @@ class Planning {
     std::ranges::move(scan->variables, std::back_inserter(out_.variables));
     ChangedTable& changed = out_.changed.emplace();
     changed.table = table;
-    changed.alias = reference.alias;
+    changed.alias = use.reference->alias;
     changed.files = std::move(scan->files);
-    for (const iceberg::NestedField& field : schema.fields) {
-      changed.visible.push_back(field.name);
+    note_visible(use, target, changed);
+    boost::json::object node = std::move(scan->node);
+    if (use.policy != nullptr) {
+      note_policy(use);
+      node = restricted(*use.policy, target, std::move(*use.policy_statement), std::move(node),
+                        {std::string(kFileNumber), std::string(kRowNumber)});
     }
-    replace_table(reference, std::move(scan->node));
+    replace_table(*use.reference, std::move(node));
+    return {};
+  }
+  static void note_visible(const TableUse& use, const PolicyTarget& target, ChangedTable& changed) {
+    for (const iceberg::NestedField& field : target.schema.fields) {
+      const ColumnAccess access = use.policy == nullptr
+                                      ? ColumnAccess::Shown
+                                      : column_access(*use.policy, target, field.id);
+      if (access != ColumnAccess::Hidden) {
+        changed.visible.push_back(field.name);
+      }
+      if (access == ColumnAccess::Masked) {
+        changed.masked.push_back(field.name);
+      }
+    }
+  }
+
+  iceberg::Filter filter_for(const TableUse& use, const PolicyTarget& target) const {
+    return filter_of(use.policy == nullptr
+                         ? use.reference->conditions
+                         : conditions_under(*use.policy, target, *use.policy_statement,
+                                            use.reference->conditions),
+                     target.schema);
+  }
+
+  void note_policy(const TableUse& use) {
+    const std::pair applied(catalog::to_string(use.table), use.policy->version);
+    const auto place = std::ranges::lower_bound(out_.policy_versions, applied);
+    if (place == out_.policy_versions.end() || *place != applied) {
+      out_.policy_versions.insert(place, applied);
+    }
+  }
+
+  Status put(const TableUse& use) {
+    const TableReference& reference = *use.reference;
+    if (reference.node == request_.changed) {
+      return put_changed(use);
+    }
+    const catalog::LoadedTable& table = tables_.at(use.table);
+    LH_ASSIGN_OR_RETURN(const SnapshotChoice choice,
+                        choose(table, reference.at, use.unit->as_of_ms));
+    const PolicyTarget target{catalog::to_string(use.table), *table.metadata, *choice.schema};
+    if (use.policy != nullptr) {
+      note_policy(use);
+      if (request_.purpose != PlanPurpose::Run) {
+        replace_table(reference, stand_in(*use.policy, target));
+        return {};
+      }
+    }
+    LH_ASSIGN_OR_RETURN(boost::json::object node, scan(table, choice, filter_for(use, target)));
+    if (use.policy != nullptr) {
+      node = restricted(*use.policy, target, std::move(*use.policy_statement), std::move(node));
+    }
+    replace_table(reference, std::move(node));
     return {};
   }
 
-  Status put(const TableReference& reference) {
-    if (reference.node == request_.changed) {
-      return put_changed(reference);
-    }
-    const catalog::LoadedTable& table = tables_.at(identifiers_.at(reference.dotted()));
-    LH_ASSIGN_OR_RETURN(const SnapshotChoice choice, choose(table, reference.at, as_of_ms_));
+  /// A snapshot's rows: scanned once for all references that want the same.
+  Result<boost::json::object> scan(const catalog::LoadedTable& table, const SnapshotChoice& choice,
+                                   const iceberg::Filter& filter) {
     const std::string dataset = catalog::to_string(table.identifier);
     const std::int64_t id = choice.snapshot == nullptr ? -1 : choice.snapshot->snapshot_id;
-    const iceberg::Filter filter = filter_of(reference.conditions, *choice.schema);
     const std::string key = fmt::format(
         "{} {} {}", id, to_json(iceberg::expression_to_json(filter, *choice.schema)), dataset);
     auto scan = scans_.find(key);
     if (scan == scans_.end()) {
-      auto made = source_.scan(context_, *table.metadata, choice, filter,
-                               fmt::format("lh_{}", scans_.size()));
+      auto made = scan_once(*table.metadata, choice, filter);
       if (!made) {
         return std::unexpected(std::move(made).error().with_context(dataset));
       }
+      out_.scan_bytes += made->size_bytes;
       for (engine::Variable& variable : made->variables) {
         out_.variables.push_back(std::move(variable));
       }
@@ -227,17 +527,56 @@ class Planning {
         out_.snapshot_ids.push_back(read);
       }
     }
-    replace_table(reference, scan->second);
-    return {};
+    return scan->second;
+  }
+
+  Result<TableScan> scan_once(const iceberg::TableMetadata& table, const SnapshotChoice& choice,
+                              const iceberg::Filter& filter) {
+    const std::string prefix = fmt::format("lh_{}", scans_.size());
+    if (request_.may_be_held && options_.hot != nullptr) {
+      LH_ASSIGN_OR_RETURN(auto hot, options_.hot->scan(context_, table, choice, filter, prefix));
+      // All in one child: another one was started while this was planned, if they differ.
+      if (hot && (out_.held_generation == 0 || out_.held_generation == hot->generation)) {
+        out_.held_generation = hot->generation;
+        std::ranges::move(hot->held, std::back_inserter(out_.held));
+        TableScan scan;
+        scan.node = std::move(hot->node);
+        scan.variables = std::move(hot->variables);
+        return scan;
+      }
+    }
+    return source_.scan(context_, table, choice, filter, prefix);
+  }
+
+  static void put_tree(const TreeUse& use) {
+    boost::json::object node =
+        std::move(use.document->at("statements").as_array()[0].as_object()["node"].as_object());
+    if (!use.column_names.empty()) {
+      boost::json::object inner = tree::subquery(std::move(node), "lh_view");
+      boost::json::array names;
+      for (const std::string& name : use.column_names) {
+        names.emplace_back(name);
+      }
+      inner["column_name_alias"] = std::move(names);
+      node = tree::select(boost::json::array{tree::star()}, std::move(inner));
+    }
+    replace_table(*use.reference, std::move(node));
   }
 
   const RequestContext& context_;
   catalog::Catalog& catalog_;
   TableSource& source_;
+  KeptTrees& trees_;
+  const Planner::Options& options_;
   const PlanRequest& request_;
-  std::optional<std::int64_t> as_of_ms_;
-  std::map<std::string, catalog::TableIdentifier> identifiers_;  ///< By name as written.
-  std::map<catalog::TableIdentifier, catalog::LoadedTable> tables_;
+  std::map<std::string, Relation> relations_;  ///< By name as written, and its scope.
+  TableStates tables_;
+  std::map<catalog::TableIdentifier, catalog::LoadedView> views_;
+  std::map<catalog::TableIdentifier, governance::TablePolicy> policies_;
+  std::deque<TableUse> uses_;
+  std::vector<TreeUse> trees_used_;
+  std::vector<std::unique_ptr<Unit>> units_;
+  std::list<boost::json::object> documents_;
   std::map<std::string, boost::json::object> scans_;  ///< By snapshot, filter and dataset.
   PlannedSelect out_;
 };
@@ -308,9 +647,51 @@ Result<std::int64_t> parse_timestamp_ms(std::string_view text) {
   return us >= 0 ? us / 1000 : (us - 999) / 1000;
 }
 
+Result<bool> Planner::still_holds(const RequestContext& context, const PlanBasis& basis) {
+  if (!basis.is_whole) {
+    return false;
+  }
+  for (const PlanBasis::Name& name : basis.names) {
+    // Nothing can come before a name that is written out.
+    const bool is_exact = !name.relation.is_view &&
+                          name.parts.size() == name.relation.identifier.name_space.size() + 1 &&
+                          std::equal(name.parts.begin(), name.parts.end() - 1,
+                                     name.relation.identifier.name_space.begin()) &&
+                          name.parts.back() == name.relation.identifier.name;
+    if (is_exact) {
+      continue;
+    }
+    const auto found = find_relation(context, catalog_, name.parts, name.scope);
+    if (!found || found->is_view != name.relation.is_view ||
+        found->identifier != name.relation.identifier) {
+      return false;
+    }
+  }
+  for (const auto& [identifier, location] : basis.tables) {
+    const auto now = catalog_.metadata_location(context, identifier);
+    if (!now || *now != location) {
+      return false;
+    }
+  }
+  for (const auto& [identifier, location] : basis.views) {
+    const auto now = catalog_.load_view(context, identifier);
+    if (!now || now->metadata_location != location) {
+      return false;
+    }
+  }
+  for (const auto& [table, policy] : basis.policies) {
+    LH_ASSIGN_OR_RETURN(const governance::TablePolicy now,
+                        options_.policies->policy_for(context, table));
+    if (!(now == policy)) {
+      return false;
+    }
+  }
+  return true;
+}
+
 Result<PlannedSelect> Planner::plan(const RequestContext& context, boost::json::object& document,
                                     const PlanRequest& request) {
-  return Planning(context, catalog_, source_, request).run(document);
+  return Planning(context, catalog_, source_, trees_, options_, request).run(document);
 }
 
 }  // namespace lakehouse::query

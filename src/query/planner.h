@@ -16,6 +16,9 @@
 #include "catalog/lineage.h"
 #include "engine/engine.h"
 #include "governance/table_policy.h"
+#include "query/hot_tables.h"
+#include "query/kept_trees.h"
+#include "query/relations.h"
 #include "query/rewrite.h"
 #include "query/table_functions.h"
 #include "query/table_source.h"
@@ -38,6 +41,23 @@ struct ChangedTable {
   std::vector<std::string> masked;
 };
 
+/// All that a plan was made from, beside the request itself: as long as it is the same, so is the
+/// plan.
+struct PlanBasis {
+  struct Name {
+    std::vector<std::string> parts;
+    NameScope scope;
+    Relation relation;
+  };
+  std::vector<Name> names;
+  std::map<catalog::TableIdentifier, std::string> tables;  ///< Where their metadata is.
+  std::map<catalog::TableIdentifier, std::string> views;
+  std::vector<std::pair<governance::PolicyTable, governance::TablePolicy>> policies;
+  /// False if it was made from more than that (macros, the catalog's own tables, an answer of the
+  /// engine...): each request then plans anew.
+  bool is_whole = true;
+};
+
 struct PlannedSelect {
   std::vector<engine::Variable> variables;
   std::vector<std::pair<std::string, std::int64_t>> snapshot_ids;  ///< Dataset and snapshot.
@@ -47,7 +67,11 @@ struct PlannedSelect {
   std::vector<std::pair<std::string, std::string>> policy_versions;
   /// Asked again at the same snapshots, the answer may be another.
   bool is_volatile = false;
+  std::uint64_t scan_bytes = 0;              ///< Of the data files that are left after pruning.
   TableStates tables = {};                   ///< As they were read.
+  PlanBasis basis = {};
+  std::uint64_t held_generation = 0;                 ///< HotScan's, as what follows.
+  std::vector<std::shared_ptr<const void>> held = {};
   std::optional<ChangedTable> changed = {};  ///< Nothing: no table was where it should be.
 };
 
@@ -57,6 +81,8 @@ enum class PlanPurpose : std::uint8_t {
   /// For EXPLAIN: what a policy restricts is replaced by a stand-in without rows, so that a plan
   /// tells neither rows that are not shown nor the policy.
   Explain,
+  /// For EXPLAIN ANALYZE, which counts rows: PermissionDenied where a policy restricts.
+  ExplainAnalyze,
 };
 
 struct PlanRequest {
@@ -65,6 +91,8 @@ struct PlanRequest {
   PlanPurpose purpose = PlanPurpose::Run;
   /// Tables that are not as the catalog has them: an open transaction's.
   const TableStates* states = nullptr;
+  /// Reads from memory what is there: the statement runs where that is, or not at all.
+  bool may_be_held = false;
   /// The BASE_TABLE in the document whose rows are to be changed: they have two more columns,
   /// `kFileNumber` and `kRowNumber`.
   const boost::json::object* changed = nullptr;
@@ -92,10 +120,15 @@ class Planner {
   struct Options {
     governance::TablePolicies* policies = nullptr;  ///< Null: everybody sees everything.
     std::vector<TableFunctionProvider*> table_functions;
+    HotTables* hot = nullptr;  ///< Null: nothing is in memory.
   };
 
   Planner(catalog::Catalog& catalog, engine::Engine& engine, TableSource& source, Options options)
-      : catalog_(catalog), engine_(engine), source_(source), options_(std::move(options)) {}
+      : catalog_(catalog), source_(source), trees_(engine), options_(std::move(options)) {}
+
+  /// True if planning again would give the same, as far as a look at names, pointers and policies
+  /// tells.
+  Result<bool> still_holds(const RequestContext& context, const PlanBasis& basis);
 
   /// Checks the tree and puts scans in the place of its tables, SHOW statements and information
   /// schemas. All tables are taken as they are at one moment. Errors as QueryService::run.
@@ -104,8 +137,8 @@ class Planner {
 
  private:
   catalog::Catalog& catalog_;
-  [[maybe_unused]] engine::Engine& engine_;
   TableSource& source_;
+  KeptTrees trees_;
   Options options_;
 };
 

@@ -289,6 +289,8 @@ struct Shown {
 
 class Walker {
  public:
+  explicit Walker(const AnalyseOptions& options) : options_(options) {}
+
   Result<Analysis> run(object& document) {
     value* statements = document.if_contains("statements");
     if (statements == nullptr || !statements->is_array() || statements->get_array().size() != 1 ||
@@ -323,6 +325,7 @@ class Walker {
         return refuse(node, fmt::format("the member {} of {} is not understood", name,
                                         text_of(node, "type")));
       }
+      found_.is_volatile = found_.is_volatile || (name == "sample" && !field.value().is_null());
     }
     // In the order of the table: FROM comes before what refers to it.
     for (const Member& member : members) {
@@ -428,6 +431,7 @@ class Walker {
     const std::string type = text_of(inner, "type");
     if (type == "SELECT_NODE") {
       shown_.emplace_back();
+      name_user_columns(inner);
       if (value* from = inner.if_contains("from_table"); from != nullptr && from->is_object()) {
         show(from->get_object());
         rename_twins();
@@ -441,6 +445,22 @@ class Walker {
       return right == nullptr ? Status(malformed()) : in_object(*right, &Walker::node);
     }
     return {};
+  }
+
+  static bool is_user(std::string_view function) {
+    return function == "current_user" || function == "session_user" || function == "user";
+  }
+  /// A column that shows the user is called by the function, and not by the name.
+  static void name_user_columns(object& select) {
+    value* list = select.if_contains("select_list");
+    for (std::size_t i = 0; list != nullptr && list->is_array() && i < list->get_array().size();
+         ++i) {
+      object* item = list->get_array()[i].if_object();
+      if (item != nullptr && is_user(to_lower(text_of(*item, "function_name"))) &&
+          text_of(*item, "alias").empty()) {
+        (*item)["alias"] = text_of(*item, "function_name");
+      }
+    }
   }
 
   /// Each CTE sees those before it; the node's body sees all.
@@ -640,6 +660,12 @@ class Walker {
         allowed.error().position_bytes = location_of(inner);
         return allowed;
       }
+      const std::string function = to_lower(text_of(inner, "function_name"));
+      if (is_user(function)) {
+        inner = tree::aliased(tree::string(options_.principal), text_of(inner, "alias"));
+        return {};
+      }
+      found_.is_volatile = found_.is_volatile || is_volatile_function(function);
     }
     if (name == "DEFAULT") {
       return refuse(inner, "DEFAULT: tables keep no default values", "Write the value, or NULL.");
@@ -654,6 +680,11 @@ class Walker {
   Status column_ref(object& inner) {
     value* holder = inner.if_contains("column_names");
     array* names = holder == nullptr ? nullptr : holder->if_array();
+    if (names != nullptr && names->size() == 1 && names->front().is_string()) {
+      // CURRENT_DATE and its kin, unless it is a column.
+      found_.is_volatile =
+          found_.is_volatile || is_volatile_function(to_lower(names->front().get_string()));
+    }
     if (names == nullptr || names->size() < 3) {
       return {};
     }
@@ -695,6 +726,7 @@ class Walker {
     return 0;
   }
 
+  const AnalyseOptions& options_;
   Analysis found_;
   std::vector<std::string> ctes_;  ///< In scope, lower case.
   std::vector<std::vector<std::pair<Shown, object*>>> shown_;
@@ -754,8 +786,8 @@ std::string TableReference::dotted() const {
   return fmt::format("{}", fmt::join(parts, "."));
 }
 
-Result<Analysis> analyse(boost::json::object& document) {
-  return Walker().run(document);
+Result<Analysis> analyse(boost::json::object& document, const AnalyseOptions& options) {
+  return Walker(options).run(document);
 }
 
 void replace_table(const TableReference& table, boost::json::object source) {

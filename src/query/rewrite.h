@@ -49,12 +49,18 @@ struct ShowReference {
 struct Analysis {
   std::vector<TableReference> tables;
   std::vector<ShowReference> shows;
+  /// Asked again on the same tables, the answer may be another.
+  bool is_volatile = false;
+};
+
+struct AnalyseOptions {
+  std::string_view principal;  ///< What current_user() is.
 };
 
 /// Checks a tree that json_serialize_sql gave (the whole document, with one statement) and makes
 /// column references that name a schema or a catalog fit for `replace_table`. InvalidArgument, with
 /// the position, for a function, a node or a member that is not on the allow-lists, by name.
-Result<Analysis> analyse(boost::json::object& document);
+Result<Analysis> analyse(boost::json::object& document, const AnalyseOptions& options);
 
 /// Puts a subquery over `source`, a query node, in the table's place. Alias, column aliases and
 /// sample clause stay.

@@ -12,6 +12,7 @@
 #include "base/text.h"
 #include "catalog/registry.h"
 #include "iceberg/type_mapping.h"
+#include "query/kept_trees.h"
 #include "query/tree.h"
 
 namespace lakehouse::query {
@@ -83,11 +84,14 @@ Result<std::vector<catalog::Namespace>> all_namespaces(const RequestContext& con
 /// would be written.
 Result<tree::object> tables(const RequestContext& context, Catalog& catalog,
                             const ShowReference& show) {
-  LH_ASSIGN_OR_RETURN(const auto all, catalog.list_all_tables(context));
+  LH_ASSIGN_OR_RETURN(auto all, catalog.list_all_tables(context));
   std::string wanted;
   for (const std::string& level : show.name_space) {
     wanted.append(wanted.empty() ? "" : ".").append(level);
   }
+  LH_ASSIGN_OR_RETURN(const auto views, catalog.list_all_views(context));
+  all.insert(all.end(), views.begin(), views.end());
+  std::ranges::sort(all);
   std::vector<tree::array> rows;
   for (const TableIdentifier& table : all) {
     const std::string name_space = catalog::to_string(table.name_space);
@@ -122,25 +126,95 @@ tree::object text_list(const std::vector<std::string>& values) {
   return tree::list(std::move(list));
 }
 
-Result<tree::object> all_tables(const RequestContext& context, Catalog& catalog) {
+tree::object or_null(const std::optional<std::string>& text) {
+  return text ? tree::string(*text) : tree::null_of(*iceberg::primitive(TypeKind::String));
+}
+
+/// The tables there are, as they are one after the other.
+Result<std::vector<catalog::LoadedTable>> loaded_tables(const RequestContext& context,
+                                                        Catalog& catalog) {
   LH_ASSIGN_OR_RETURN(const auto all, catalog.list_all_tables(context));
-  std::vector<tree::array> rows;
+  std::vector<catalog::LoadedTable> out;
   for (const TableIdentifier& table : all) {
     auto loaded = catalog.load_table(context, table);
-    if (!loaded) {
-      if (loaded.error().code == ErrorCode::NotFound) {
-        continue;  // Dropped meanwhile.
-      }
+    if (loaded) {
+      out.push_back(*std::move(loaded));
+    } else if (loaded.error().code != ErrorCode::NotFound) {  // Dropped meanwhile.
       return std::unexpected(std::move(loaded).error());
     }
+  }
+  return out;
+}
+
+/// A table's or a view's columns that may be seen.
+struct Columns {
+  TableIdentifier identifier;
+  bool is_view = false;
+  std::vector<iceberg::NestedField> fields;
+};
+
+/// What a policy hides of a table; nothing if not even the policy may be known.
+Result<std::optional<std::vector<std::string>>> hidden_columns(const RequestContext& context,
+                                                               governance::TablePolicies* policies,
+                                                               const catalog::LoadedTable& table) {
+  if (policies == nullptr) {
+    return std::vector<std::string>();
+  }
+  auto policy = policies->policy_for(
+      context, {.uuid = table.metadata->table_uuid, .name = catalog::to_string(table.identifier)});
+  if (!policy && policy.error().code == ErrorCode::PermissionDenied) {
+    return std::nullopt;
+  }
+  if (!policy) {
+    return std::unexpected(std::move(policy).error());
+  }
+  return std::optional(std::move(policy->hidden_columns));
+}
+
+bool holds(const std::vector<std::string>& names, const std::string& name) {
+  return std::ranges::find(names, name) != names.end();
+}
+
+Result<std::vector<Columns>> all_columns(const RequestContext& context, Catalog& catalog,
+                                         governance::TablePolicies* policies) {
+  LH_ASSIGN_OR_RETURN(const auto tables, loaded_tables(context, catalog));
+  std::vector<Columns> out;
+  for (const catalog::LoadedTable& table : tables) {
+    LH_ASSIGN_OR_RETURN(const auto hidden, hidden_columns(context, policies, table));
+    if (!hidden) {
+      continue;
+    }
+    Columns& one = out.emplace_back(Columns{table.identifier, false, {}});
+    std::ranges::copy_if(
+        table.metadata->current_schema()->fields, std::back_inserter(one.fields),
+        [&hidden](const iceberg::NestedField& field) { return !holds(*hidden, field.name); });
+  }
+  LH_ASSIGN_OR_RETURN(const auto views, catalog.list_all_views(context));
+  for (const TableIdentifier& identifier : views) {
+    const auto view = catalog.load_view(context, identifier);
+    const iceberg::Schema* schema = view ? view->metadata->current_schema() : nullptr;
+    if (schema != nullptr) {  // Else it is gone, or cannot be read.
+      out.push_back({identifier, true, schema->fields});
+    }
+  }
+  std::ranges::sort(out, {}, &Columns::identifier);
+  return out;
+}
+
+Result<tree::object> all_tables(const RequestContext& context, Catalog& catalog,
+                                governance::TablePolicies* policies) {
+  LH_ASSIGN_OR_RETURN(const auto all, all_columns(context, catalog, policies));
+  std::vector<tree::array> rows;
+  for (const Columns& one : all) {
     std::vector<std::string> names;
     std::vector<std::string> types;
-    for (const iceberg::NestedField& field : loaded->metadata->current_schema()->fields) {
+    for (const iceberg::NestedField& field : one.fields) {
       names.push_back(field.name);
       types.push_back(iceberg::duckdb_type(*field.type));
     }
-    rows.push_back({tree::string("lake"), tree::string(catalog::to_string(table.name_space)),
-                    tree::string(table.name), text_list(names), text_list(types),
+    rows.push_back({tree::string("lake"),
+                    tree::string(catalog::to_string(one.identifier.name_space)),
+                    tree::string(one.identifier.name), text_list(names), text_list(types),
                     tree::boolean(false)});
   }
   std::vector<ColumnType> columns = texts({"database", "schema", "name"});
@@ -169,23 +243,40 @@ Result<tree::object> information_tables(const RequestContext& context, Catalog& 
     rows.push_back({tree::string("lake"), tree::string(catalog::to_string(table.name_space)),
                     tree::string(table.name), tree::string("BASE TABLE"), tree::string("YES")});
   }
+  LH_ASSIGN_OR_RETURN(const auto views, catalog.list_all_views(context));
+  for (const TableIdentifier& view : views) {
+    rows.push_back({tree::string("lake"), tree::string(catalog::to_string(view.name_space)),
+                    tree::string(view.name), tree::string("VIEW"), tree::string("NO")});
+  }
   return table_of(std::move(rows), texts({"table_catalog", "table_schema", "table_name",
                                           "table_type", "is_insertable_into"}));
 }
 
-Result<tree::object> information_columns(const RequestContext& context, Catalog& catalog) {
-  LH_ASSIGN_OR_RETURN(const auto all, catalog.list_all_tables(context));
+Result<tree::object> information_views(const RequestContext& context, Catalog& catalog) {
+  LH_ASSIGN_OR_RETURN(const auto views, catalog.list_all_views(context));
   std::vector<tree::array> rows;
-  for (const TableIdentifier& table : all) {
-    auto loaded = catalog.load_table(context, table);
-    if (!loaded) {
-      if (loaded.error().code == ErrorCode::NotFound) {
-        continue;
-      }
-      return std::unexpected(std::move(loaded).error());
-    }
+  for (const TableIdentifier& identifier : views) {
+    const auto view = catalog.load_view(context, identifier);
+    const iceberg::ViewVersion* version = view ? view->metadata->current_version() : nullptr;
+    const auto* definition = version == nullptr ? nullptr : definition_of(*version);
+    rows.push_back(
+        {tree::string("lake"), tree::string(catalog::to_string(identifier.name_space)),
+         tree::string(identifier.name),
+         or_null(definition == nullptr ? std::nullopt : std::optional(definition->sql)),
+         or_null(definition == nullptr ? std::nullopt : std::optional(definition->dialect))});
+  }
+  return table_of(std::move(rows), texts({"table_catalog", "table_schema", "table_name",
+                                          "view_definition", "dialect"}));
+}
+
+Result<tree::object> information_columns(const RequestContext& context, Catalog& catalog,
+                                         governance::TablePolicies* policies) {
+  LH_ASSIGN_OR_RETURN(const auto all, all_columns(context, catalog, policies));
+  std::vector<tree::array> rows;
+  for (const Columns& one : all) {
+    const TableIdentifier& table = one.identifier;
     std::int64_t position = 0;
-    for (const iceberg::NestedField& field : loaded->metadata->current_schema()->fields) {
+    for (const iceberg::NestedField& field : one.fields) {
       rows.push_back({tree::string("lake"), tree::string(catalog::to_string(table.name_space)),
                       tree::string(table.name), tree::string(field.name), tree::integer(++position),
                       tree::string(field.required ? "NO" : "YES"),
@@ -202,10 +293,6 @@ Result<tree::object> information_columns(const RequestContext& context, Catalog&
   return table_of(std::move(rows), columns);
 }
 
-tree::object or_null(const std::optional<std::string>& text) {
-  return text ? tree::string(*text) : tree::null_of(*iceberg::primitive(TypeKind::String));
-}
-
 tree::object time_or_null(const std::optional<std::int64_t>& at_ms) {
   // Text, since the engine reads it as the time that it is cast to.
   constexpr std::int64_t kYear9999EndMs = 253'402'300'799'999;
@@ -217,22 +304,6 @@ tree::object time_or_null(const std::optional<std::int64_t>& at_ms) {
 
 std::optional<std::string> name_of(const std::optional<catalog::Sensitivity>& level) {
   return level ? std::optional(std::string(to_string(*level))) : std::nullopt;
-}
-
-/// The tables there are, as they are one after the other.
-Result<std::vector<catalog::LoadedTable>> loaded_tables(const RequestContext& context,
-                                                        Catalog& catalog) {
-  LH_ASSIGN_OR_RETURN(const auto all, catalog.list_all_tables(context));
-  std::vector<catalog::LoadedTable> out;
-  for (const TableIdentifier& table : all) {
-    auto loaded = catalog.load_table(context, table);
-    if (loaded) {
-      out.push_back(*std::move(loaded));
-    } else if (loaded.error().code != ErrorCode::NotFound) {  // Dropped meanwhile.
-      return std::unexpected(std::move(loaded).error());
-    }
-  }
-  return out;
 }
 
 /// What the registry knows about each dataset.
@@ -263,11 +334,19 @@ Result<tree::object> information_datasets(const RequestContext& context, Catalog
 }
 
 /// What the registry knows about columns: a row for each that it knows something about.
-Result<tree::object> information_column_notes(const RequestContext& context, Catalog& catalog) {
+Result<tree::object> information_column_notes(const RequestContext& context, Catalog& catalog,
+                                              governance::TablePolicies* policies) {
   LH_ASSIGN_OR_RETURN(const auto all, loaded_tables(context, catalog));
   std::vector<tree::array> rows;
   for (const catalog::LoadedTable& table : all) {
+    LH_ASSIGN_OR_RETURN(const auto hidden, hidden_columns(context, policies, table));
+    if (!hidden) {
+      continue;
+    }
     for (const catalog::ColumnEntry& column : catalog::registry_entry(*table.metadata).columns) {
+      if (holds(*hidden, column.name.substr(0, column.name.find('.')))) {
+        continue;
+      }
       rows.push_back({tree::string("lake"),
                       tree::string(catalog::to_string(table.identifier.name_space)),
                       tree::string(table.identifier.name), tree::string(column.name),
@@ -283,12 +362,13 @@ Result<tree::object> information_column_notes(const RequestContext& context, Cat
 }  // namespace
 
 Result<boost::json::object> show_source(const RequestContext& context, catalog::Catalog& catalog,
+                                        governance::TablePolicies* policies,
                                         const ShowReference& show) {
   if (show.what == "tables") {
     return tables(context, catalog, show);
   }
   if (show.what == "all tables") {
-    return all_tables(context, catalog);
+    return all_tables(context, catalog, policies);
   }
   if (show.what == "databases") {
     return table_of({{tree::string("lake")}}, texts({"database_name"}));
@@ -297,7 +377,7 @@ Result<boost::json::object> show_source(const RequestContext& context, catalog::
 }
 
 Result<std::optional<boost::json::object>> system_table_source(
-    const RequestContext& context, catalog::Catalog& catalog,
+    const RequestContext& context, catalog::Catalog& catalog, governance::TablePolicies* policies,
     const std::vector<std::string>& parts) {
   const std::size_t size = parts.size();
   if (size < 2 || to_lower(parts[size - 2]) != "information_schema") {
@@ -306,18 +386,20 @@ Result<std::optional<boost::json::object>> system_table_source(
   const std::string name = to_lower(parts.back());
   Result<tree::object> found =
       fail(ErrorCode::NotFound, "there is no information_schema." + name,
-           "There are information_schema.schemata, tables, columns, datasets and "
+           "There are information_schema.schemata, tables, views, columns, datasets and "
            "column_notes.");
   if (name == "schemata") {
     found = schemata(context, catalog);
   } else if (name == "tables") {
     found = information_tables(context, catalog);
   } else if (name == "columns") {
-    found = information_columns(context, catalog);
+    found = information_columns(context, catalog, policies);
+  } else if (name == "views") {
+    found = information_views(context, catalog);
   } else if (name == "datasets") {
     found = information_datasets(context, catalog);
   } else if (name == "column_notes") {
-    found = information_column_notes(context, catalog);
+    found = information_column_notes(context, catalog, policies);
   }
   if (!found) {
     return std::unexpected(std::move(found).error());

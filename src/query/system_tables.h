@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/request_context.h"
 #include "catalog/catalog.h"
+#include "governance/table_policy.h"
 #include "query/rewrite.h"
 
 /// \file
@@ -16,14 +17,16 @@
 
 namespace lakehouse::query {
 
-/// A SELECT of constants with the columns that DuckDB gives for the statement.
+/// A SELECT of constants with the columns that DuckDB gives for the statement. Columns that a
+/// policy hides are left out, here and below; without policies there are none.
 Result<boost::json::object> show_source(const RequestContext& context, catalog::Catalog& catalog,
+                                        governance::TablePolicies* policies,
                                         const ShowReference& show);
 
-/// The same for information_schema.schemata, .tables, .columns, and the dataset registry's
+/// The same for information_schema.schemata, .tables, .views, .columns, and the dataset registry's
 /// .datasets and .column_notes; nothing if the name is none of them.
 Result<std::optional<boost::json::object>> system_table_source(
-    const RequestContext& context, catalog::Catalog& catalog,
+    const RequestContext& context, catalog::Catalog& catalog, governance::TablePolicies* policies,
     const std::vector<std::string>& parts);
 
 }  // namespace lakehouse::query

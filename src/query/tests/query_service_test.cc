@@ -139,7 +139,6 @@ TEST_F(QueryServiceTest, NothingOutsideOfTheCatalogCanBeNamed) {
       {"FROM duckdb_tables", "duckdb_tables"},
       {"FROM sqlite_master", "sqlite_master"},
       {"FROM pg_catalog.pg_class", "pg_class"},
-      {"FROM information_schema.views", "views"},
       {"SELECT getenv('HOME')", "getenv"},
       {"SELECT getvariable('lh_0_0')", "getvariable"},
       {"SELECT GetVariable('lh_0_0')", "getvariable"},

@@ -1,0 +1,251 @@
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <gmock/gmock.h>
+
+#include "base/testing/matchers.h"
+#include "query/testing/fixed_policies.h"
+#include "query/testing/lake_fixture.h"
+
+namespace lakehouse::query {
+namespace {
+
+using governance::ColumnMask;
+using governance::TablePolicy;
+using lakehouse::testing::FailsWith;
+using lakehouse::testing::IsOk;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::Not;
+using ::testing::StartsWith;
+
+class PoliciesTest : public ::testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    policies_ = new testing::FixedPolicies();
+    QueryService::Options options;
+    options.planner.policies = policies_;
+    lake_ = new testing::TestLake(options);
+    for (const char* sql :
+         {"CREATE TABLE staff AS SELECT * FROM (VALUES (1, 'Ann', 'EU', 100, '123-45-6789'), "
+          "(2, 'Bob', 'US', 200, '987-65-4321'), (3, 'Cid', 'EU', 300, 'no number')) "
+          "t(id, name, region, pay, ssn)",
+          "CREATE TABLE regions AS SELECT 'test' AS who, 'US' AS region",
+          "CREATE TABLE secret_numbers AS SELECT range AS n, 'cell' || range AS cell "
+          "FROM range(1000)"}) {
+      ASSERT_THAT(lake_->rows(sql), IsOk()) << sql;
+    }
+  }
+  static void TearDownTestSuite() {
+    delete lake_;
+    delete policies_;
+  }
+  void TearDown() override { policies_->clear(); }
+
+  static testing::TestLake& lake() { return *lake_; }
+  static void set(const std::string& table, TablePolicy policy) {
+    policies_->set("test", table, std::move(policy));
+  }
+  static TablePolicy rows(std::string filter) {
+    TablePolicy policy;
+    policy.row_filter = std::move(filter);
+    return policy;
+  }
+  static TablePolicy masked(ColumnMask mask) {
+    TablePolicy policy;
+    policy.masks.push_back(std::move(mask));
+    return policy;
+  }
+  /// A statement and its answer, or what the answer holds if it is an error.
+  static void expect_all(const std::vector<std::pair<std::string, std::string>>& cases) {
+    for (const auto& [sql, answer] : cases) {
+      EXPECT_EQ(lake().text(sql), answer) << sql;
+    }
+  }
+
+  static testing::FixedPolicies* policies_;
+
+ private:
+  static testing::TestLake* lake_;
+};
+testing::TestLake* PoliciesTest::lake_ = nullptr;
+testing::FixedPolicies* PoliciesTest::policies_ = nullptr;
+
+TEST_F(PoliciesTest, RowsThatAreFilteredAwayAreNowhere) {
+  set("main.staff", rows("region = 'EU'"));
+  expect_all({
+      {"SELECT id FROM staff ORDER BY id", "[[1],[3]]"},
+      {"SELECT count(*) FROM staff", "[[2]]"},
+      {"SELECT s.name FROM staff s WHERE s.id = 2", "[]"},
+      {"SELECT count(*) FROM staff a, staff b", "[[4]]"},
+      {"WITH x AS (FROM staff) SELECT max(pay), sum(pay) FROM x", "[[300,400]]"},
+      {"SELECT r.who FROM regions r LEFT JOIN staff s USING (region) WHERE s.id IS NULL",
+       R"([["test"]])"},
+      {"SELECT (SELECT count(*) FROM staff), EXISTS (FROM staff WHERE id = 2)", "[[2,false]]"},
+      {"SELECT count(*) FROM staff TABLESAMPLE 100%", "[[2]]"},
+      {"SELECT id FROM staff UNION SELECT 9 ORDER BY 1", "[[1],[3],[9]]"},
+      {"SELECT max(id) FROM (SUMMARIZE staff) t(id)", R"([["ssn"]])"},
+      {"SELECT \"count\" FROM (SUMMARIZE staff) LIMIT 1", "[[2]]"},
+      {"SELECT x FROM regions, LATERAL (SELECT count(*) AS x FROM staff) t", "[[2]]"},
+  });
+}
+
+TEST_F(PoliciesTest, AConditionOfTheCallersNeverSeesAFilteredRow) {
+  set("main.secret_numbers", rows("n < 10"));
+  // Each would fail, and tell the cell, on a row that is not shown: at n = 500 alone.
+  for (const char* sql :
+       {"SELECT count(*) FROM secret_numbers WHERE CASE WHEN cell = 'cell500' THEN "
+        "error(cell)::BOOLEAN ELSE true END",
+        "SELECT count(*) FROM secret_numbers WHERE CAST(CASE WHEN cell = 'cell500' THEN cell ELSE "
+        "'1' END AS INTEGER) = 1",
+        "SELECT count(*) FROM secret_numbers a JOIN (VALUES (1)) v(x) ON CAST(CASE WHEN a.n = 500 "
+        "THEN a.cell ELSE '1' END AS INTEGER) = v.x",
+        "SELECT count(*) FROM secret_numbers WHERE CASE WHEN cell = 'cell500' THEN 1 // 0 IS NULL "
+        "ELSE true END",
+        "SELECT count(CASE WHEN n = 500 THEN error(cell) END) + 10 FROM secret_numbers",
+        "SELECT count(*) FROM secret_numbers s WHERE EXISTS (SELECT 1 WHERE CASE WHEN s.n = 500 "
+        "THEN error(s.cell)::BOOLEAN ELSE true END)"}) {
+    EXPECT_THAT(lake().text(sql), ::testing::AnyOf("[[10]]", "[[0]]")) << sql;
+  }
+}
+
+TEST_F(PoliciesTest, APoliciesOwnExpressionsTellNoCell) {
+  set("main.staff", rows("CAST(ssn AS INTEGER) > 3"));
+  expect_all({{"SELECT count(*) FROM staff", "[[0]]"}});
+  set("main.staff",
+      masked(
+          {.column = "pay", .kind = ColumnMask::Kind::Expression, .sql = "CAST(ssn AS INTEGER)"}));
+  expect_all({{"SELECT id, pay FROM staff ORDER BY id", "[[1,null],[2,null],[3,null]]"}});
+}
+
+TEST_F(PoliciesTest, MaskedColumnsShowTheMaskEverywhere) {
+  set("main.staff", masked({.column = "ssn"}));
+  expect_all({
+      {"SELECT ssn FROM staff WHERE id = 1", "[[null]]"},
+      {"SELECT count(*) FROM staff WHERE ssn IS NULL", "[[3]]"},
+      {"SELECT count(*) FROM staff WHERE ssn = '123-45-6789'", "[[0]]"},
+      {"SELECT count(ssn), max(ssn) FROM staff", "[[0,null]]"},
+      {"SELECT id FROM staff ORDER BY ssn, id DESC", "[[3],[2],[1]]"},
+      {"SELECT COLUMNS('ss.') FROM staff WHERE id = 2", "[[null]]"},
+      {"SELECT a.id FROM staff a JOIN (VALUES ('123-45-6789')) v(ssn) USING (ssn)", "[]"},
+  });
+  set("main.staff", masked({.column = "ssn", .kind = ColumnMask::Kind::Partial, .last = 4}));
+  expect_all(
+      {{"SELECT ssn FROM staff ORDER BY id", R"([["*******6789"],["*******4321"],["*****mber"]])"},
+       {"SELECT count(*) FROM staff WHERE ssn LIKE '123%'", "[[0]]"}});
+  set("main.staff",
+      masked({.column = "ssn", .kind = ColumnMask::Kind::Partial, .first = 6, .last = 6}));
+  expect_all({{"SELECT ssn FROM staff WHERE id = 1", R"([["***********"]])"}});
+  set("main.staff", masked({.column = "id", .kind = ColumnMask::Kind::Hash, .length = 8}));
+  expect_all({{"SELECT id FROM staff ORDER BY name LIMIT 1", R"([["6b86b273"]])"},
+              {"SELECT count(*) FROM staff WHERE id = '1'", "[[0]]"}});
+  set("main.staff",
+      masked({.column = "id", .kind = ColumnMask::Kind::Hash, .length = 8, .salt = "x"}));
+  EXPECT_THAT(lake().text("SELECT id FROM staff ORDER BY name LIMIT 1"),
+              Not(HasSubstr("6b86b273")));
+  set("main.staff", masked({.column = "pay",
+                            .kind = ColumnMask::Kind::Expression,
+                            .sql = "CASE WHEN region = 'EU' THEN round(pay, -3) ELSE 0 END"}));
+  expect_all({{"SELECT sum(pay) FROM staff", "[[0]]"}});
+}
+
+TEST_F(PoliciesTest, HiddenColumnsAreNotThere) {
+  TablePolicy policy;
+  policy.hidden_columns = {"pay", "ssn"};
+  set("main.staff", policy);
+  expect_all({{"SELECT * FROM staff WHERE id = 1", R"([[1,"Ann","EU"]])"},
+              {"SELECT column_name FROM (DESCRIBE staff)", R"([["id"],["name"],["region"]])"}});
+  EXPECT_THAT(lake().text("SELECT pay FROM staff"),
+              AllOf(StartsWith("INVALID_ARGUMENT"), HasSubstr("pay"), Not(HasSubstr("ssn"))));
+  EXPECT_THAT(lake().text("SELECT id FROM staff WHERE pay > 5"), StartsWith("INVALID_ARGUMENT"));
+  expect_all({{"SELECT column_name FROM information_schema.columns WHERE table_name = 'staff'",
+               R"([["id"],["name"],["region"]])"}});
+}
+
+TEST_F(PoliciesTest, AFilterMayKnowTheCallerAndReadOtherTables) {
+  set("main.staff",
+      rows("region IN (SELECT region FROM main.regions r WHERE r.who = current_user)"));
+  set("main.regions", rows("false"));  // Not for the policy's own reading.
+  expect_all({{"SELECT name FROM staff", R"([["Bob"]])"}, {"FROM regions", "[]"}});
+  set("main.staff", rows("name = current_user() OR name = 'Cid'"));
+  expect_all({{"SELECT name FROM staff", R"([["Cid"]])"}});
+}
+
+TEST_F(PoliciesTest, FilterAndMaskTogether) {
+  TablePolicy policy = rows("region = 'EU'");
+  policy.masks = {{.column = "region"},
+                  {.column = "name", .kind = ColumnMask::Kind::Partial, .first = 1}};
+  policy.hidden_columns = {"ssn"};
+  set("main.staff", policy);
+  expect_all({{"SELECT * FROM staff ORDER BY id", R"([[1,"A**",null,100],[3,"C**",null,300]])"},
+              {"SELECT count(*) FROM staff WHERE region = 'EU'", "[[0]]"}});
+}
+
+TEST_F(PoliciesTest, OlderSnapshotsAreUnderThePolicyToo) {
+  auto& service = lake();
+  ASSERT_THAT(service.rows("CREATE TABLE moved AS SELECT 1 AS id, 'x1' AS tax_id, 'EU' AS area"),
+              IsOk());
+  const auto old =
+      service.rows("SELECT row_count FROM information_schema.datasets WHERE table_name = 'moved'");
+  ASSERT_THAT(old, IsOk());
+  SqlRequest first;
+  first.sql = "FROM moved";
+  const auto context = engine::testing::patient_context();
+  const auto answer = service.service().run(context, first);
+  ASSERT_THAT(answer, IsOk());
+  const std::string id = std::to_string(answer->snapshot_ids.at(0).second);
+  for (const char* sql :
+       {"ALTER TABLE moved RENAME tax_id TO ssn", "ALTER TABLE moved RENAME area TO region",
+        "INSERT INTO moved VALUES (2, 'x2', 'US')"}) {
+    ASSERT_THAT(service.rows(sql), IsOk()) << sql;
+  }
+  TablePolicy policy = rows("region = 'EU'");
+  policy.masks = {{.column = "ssn"}};
+  set("main.moved", policy);
+  expect_all(
+      {{"SELECT * FROM moved", R"([[1,null,"EU"]])"},
+       {"SELECT id, tax_id, area FROM moved AT (VERSION => " + id + ")", R"([[1,null,"EU"]])"}});
+  // What was dropped since is still known by its name.
+  policy.row_filter.clear();
+  set("main.moved", policy);
+  ASSERT_THAT(service.rows("ALTER TABLE moved DROP ssn"), IsOk());
+  expect_all({{"SELECT tax_id FROM moved AT (VERSION => " + id + ")", "[[null]]"}});
+}
+
+TEST_F(PoliciesTest, APolicyThatDoesNotFitRefusesWithoutTellingItself) {
+  for (const TablePolicy& policy :
+       {rows("gone_column = 5"), rows("read_text('/etc/passwd') = 'x'"), rows("random() > 0.5"),
+        rows("region = 'EU"), rows("1 FROM staff --"), masked({.column = "gone_column"}),
+        masked({.column = "pay", .kind = ColumnMask::Kind::Expression, .sql = "gone_column"})}) {
+    set("main.staff", policy);
+    EXPECT_THAT(lake().text("SELECT id FROM staff"),
+                AllOf(StartsWith("FAILED_PRECONDITION"), Not(HasSubstr("gone_column"))))
+        << policy.row_filter;
+  }
+}
+
+TEST_F(PoliciesTest, PlansTellNeitherRowsNorThePolicy) {
+  set("main.staff", rows("region = 'EU' AND pay < 250"));
+  for (const char* sql : {"SELECT * FROM staff", "SELECT * FROM staff WHERE pay > 250",
+                          "SELECT * FROM staff WHERE pay > 25000"}) {
+    SqlRequest request;
+    request.sql = sql;
+    const auto plan = lake().service().explain(engine::testing::patient_context(), request);
+    ASSERT_THAT(plan, IsOk());
+    EXPECT_THAT(*plan, AllOf(Not(HasSubstr("EU")), Not(HasSubstr("PARQUET")))) << *plan;
+    EXPECT_THAT(*plan, Not(HasSubstr("EMPTY"))) << *plan;
+  }
+  EXPECT_THAT(lake().text("EXPLAIN SELECT * FROM staff"), Not(HasSubstr("EU")));
+  EXPECT_THAT(lake().text("EXPLAIN ANALYZE SELECT * FROM staff"), StartsWith("PERMISSION_DENIED"));
+  EXPECT_THAT(lake().text("EXPLAIN ANALYZE SELECT * FROM regions"), HasSubstr("regions"));
+}
+
+TEST_F(PoliciesTest, WritesReadByTheSamePolicy) {
+  set("main.staff", rows("region = 'EU'"));
+  ASSERT_THAT(lake().rows("CREATE TABLE copied AS SELECT * FROM staff"), IsOk());
+  expect_all({{"SELECT count(*) FROM copied", "[[2]]"}});
+}
+
+}  // namespace
+}  // namespace lakehouse::query
