@@ -107,6 +107,9 @@ Status lock(const Connection& connection, const EngineGrant& grant) {
       (is_folder ? folders : files).push_back(path.lexically_normal().string());
     }
   }
+  if (grant.loopback_port) {
+    folders.push_back(fmt::format("http://127.0.0.1:{}/", *grant.loopback_port));
+  }
   // The secrets' storage opens at its first use, and can do so only while files are open to it.
   LH_RETURN_IF_ERROR(run_sql(connection, "FROM duckdb_secrets()"));
   LH_RETURN_IF_ERROR(
@@ -116,7 +119,8 @@ Status lock(const Connection& connection, const EngineGrant& grant) {
   // These are a connection's own.
   LH_RETURN_IF_ERROR(run_sql(connection,
                              "SET GLOBAL allowed_configs = ['enable_progress_bar', "
-                             "'enable_progress_bar_print', 'schema', 'search_path']"));
+                             "'enable_progress_bar_print', 'enable_profiling', "
+                             "'custom_profiling_settings', 'schema', 'search_path']"));
   return run_sql(connection, "SET GLOBAL lock_configuration = true");
 }
 
@@ -139,6 +143,10 @@ Result<Database> open_database(const DatabaseOptions& options) {
   LH_RETURN_IF_ERROR(set(config, "memory_limit", fmt::format("{}B", options.memory_limit_bytes)));
   LH_RETURN_IF_ERROR(set(config, "temp_directory", options.spill_directory));
   LH_RETURN_IF_ERROR(set(config, "threads", std::to_string(options.threads)));
+  if (options.spill_bytes_max != 0) {
+    LH_RETURN_IF_ERROR(
+        set(config, "max_temp_directory_size", fmt::format("{}B", options.spill_bytes_max)));
+  }
   Database database;
   char* problem = nullptr;
   if (duckdb_open_ext(nullptr, database.out(), config.get(), &problem) == DuckDBError) {

@@ -165,7 +165,7 @@ std::vector<Attempt> writes_outside(const fs::path& root) {
       {"a new file that may only be read there", writes(root / "read/new", O_CREAT)},
       {"a file that may only be read", writes(root / "read/a", 0)},
       {"cutting a file", [&root] { return ::truncate((root / "read/a").c_str(), 0); }},
-      {"a folder", [&root] { return ::mkdir((root / "read/new").c_str(), 0700); }},
+      {"a folder", [&root] { return ::mkdir((root / "read/folder").c_str(), 0700); }},
       {"removing", [&root] { return ::unlink((root / "read/a").c_str()); }},
       {"removing beside", [&root] { return ::unlink((root / "other/secret").c_str()); }},
       {"moving in",
