@@ -135,6 +135,19 @@ std::vector<Setting> other_settings() {
        "How long a query may run if the request does not ask for less.", 1},
       {"query.row_limit", LH_FIELD(std::int64_t, query.row_limit),
        "The most rows that one answer holds; it says `truncated` when that cut it. 0: no limit."},
+      {"cluster.trino_url", LH_FIELD(Text, cluster.trino_url),
+       "The coordinator of a Trino cluster that reads this server's tables through its catalog, as "
+       "http://HOST:PORT: where big SELECTs go. Empty: all run here."},
+      {"cluster.catalog", LH_FIELD(Text, cluster.catalog), "What that cluster calls this server."},
+      {"cluster.user", LH_FIELD(Text, cluster.user), "Whom the cluster takes the statements for."},
+      {"cluster.password", LH_FIELD(Text, cluster.password),
+       "A reference to that user's password in the file of `secrets.file`, such as "
+       "`secret://trino`; over https:// only. Empty: none is sent."},
+      {"cluster.above_bytes", LH_FIELD(ByteSize, cluster.above_bytes),
+       "A SELECT that reads more of data files goes to the cluster, unless the request says "
+       "where."},
+      {"cluster.statements_max", LH_FIELD(std::int64_t, cluster.statements_max),
+       "Statements that run on the cluster at once.", 1, 1'000},
   };
 }
 

@@ -80,6 +80,15 @@ struct Config {
     std::string sandbox = "best-effort";
     friend bool operator==(const Engine&, const Engine&) = default;
   } engine;
+  struct Cluster {
+    std::string trino_url;
+    std::string catalog = "lake";
+    std::string user = "lakehouse";
+    std::string password;
+    ByteSize above_bytes{std::uint64_t{10} << 30U};
+    std::int64_t statements_max = 16;
+    friend bool operator==(const Cluster&, const Cluster&) = default;
+  } cluster;
   struct Query {
     std::chrono::milliseconds timeout{300'000};
     std::int64_t row_limit = 0;

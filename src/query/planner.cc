@@ -500,6 +500,11 @@ class Planning {
       node = restricted(*use.policy, target, std::move(*use.policy_statement), std::move(node));
     }
     replace_table(reference, std::move(node));
+    if (use.policy == nullptr) {
+      // Which table the subquery stands for, for whoever runs the statement elsewhere.
+      (*reference.node)[kPinnedMember] = static_cast<std::int64_t>(out_.pinned.size());
+      out_.pinned.push_back({use.table, table.metadata, choice.snapshot, choice.schema});
+    }
     return {};
   }
 

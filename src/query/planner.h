@@ -22,6 +22,7 @@
 #include "query/rewrite.h"
 #include "query/table_functions.h"
 #include "query/table_source.h"
+#include "query/trino_sql.h"
 
 /// \file
 /// From a tree as DuckDB parsed it to one that reads our snapshots.
@@ -67,11 +68,14 @@ struct PlannedSelect {
   std::vector<std::pair<std::string, std::string>> policy_versions;
   /// Asked again at the same snapshots, the answer may be another.
   bool is_volatile = false;
-  std::uint64_t scan_bytes = 0;              ///< Of the data files that are left after pruning.
-  TableStates tables = {};                   ///< As they were read.
+  std::uint64_t scan_bytes = 0;  ///< Of the data files that are left after pruning.
+  TableStates tables = {};       ///< As they were read.
   PlanBasis basis = {};
-  std::uint64_t held_generation = 0;                 ///< HotScan's, as what follows.
+  std::uint64_t held_generation = 0;  ///< HotScan's, as what follows.
   std::vector<std::shared_ptr<const void>> held = {};
+  /// The tables behind the nodes that have a `kPinnedMember`; those that a policy restricts have
+  /// none.
+  std::vector<PinnedTable> pinned = {};
   std::optional<ChangedTable> changed = {};  ///< Nothing: no table was where it should be.
 };
 

@@ -11,6 +11,7 @@
 #include "base/id.h"
 #include "base/json.h"
 #include "base/text.h"
+#include "query/cluster_route.h"
 #include "query/column_names.h"
 #include "query/rewrite.h"
 #include "query/statement_plan.h"
@@ -167,6 +168,11 @@ Result<QueryAnswer> QueryService::run_active(const std::shared_ptr<Active>& acti
                                              const SqlRequest& request) {
   const RequestContext& context = active->context;
   LH_ASSIGN_OR_RETURN(const auto parsed, parse(context, request.sql));
+  if (request.engine == EngineChoice::Cluster &&
+      !std::holds_alternative<SelectStatement>(parsed->statement)) {
+    return fail(ErrorCode::InvalidArgument, "engine trino: only a SELECT runs on the cluster",
+                "Leave engine out, or say auto or local.");
+  }
   QueryAnswer answer;
   answer.query_id = active->info.id;
   answer.context = context;
@@ -179,7 +185,8 @@ Result<QueryAnswer> QueryService::run_active(const std::shared_ptr<Active>& acti
     registry_->set_state(active, "running");
     const std::string_view around =
         explain == nullptr ? "" : (explain->analyze ? "EXPLAIN ANALYZE {}" : "EXPLAIN {}");
-    LH_ASSIGN_OR_RETURN(stream, execute(context, std::move(planned), request, around));
+    LH_ASSIGN_OR_RETURN(stream,
+                        execute(context, std::move(planned), request, around, answer.engine));
   } else {
     registry_->set_state(active, "writing");
     LH_ASSIGN_OR_RETURN(WriteAnswer written, writer_.run(context, parsed, request));
@@ -289,12 +296,21 @@ void QueryService::keep(const std::string& sql,
 Result<std::unique_ptr<engine::ResultStream>> QueryService::execute(const RequestContext& context,
                                                                     StatementPlan plan,
                                                                     const SqlRequest& request,
-                                                                    std::string_view around) {
+                                                                    std::string_view around,
+                                                                    std::string_view& engine) {
   plan.statement.around_tree = around;
   plan.statement.encoding = request.encoding;
   plan.statement.rows_max = request.limit;
   if (options_.row_limit > 0) {
     plan.statement.rows_max = std::min(request.limit.value_or(UINT64_MAX), options_.row_limit);
+  }
+  if (around.empty()) {
+    LH_ASSIGN_OR_RETURN(auto elsewhere,
+                        route_to_cluster(context, options_.cluster, engine_, plan, request.engine));
+    if (elsewhere != nullptr) {
+      engine = "trino";
+      return elsewhere;
+    }
   }
   auto stream = engine_.execute(context, std::move(plan.statement));
   if (!stream && stream.error().code == ErrorCode::InvalidArgument &&

@@ -20,6 +20,7 @@
 #include "base/request_context.h"
 #include "catalog/catalog.h"
 #include "engine/engine.h"
+#include "query/cluster.h"
 #include "query/sql_request.h"
 #include "query/statement_plan.h"
 #include "query/statement_writer.h"
@@ -37,6 +38,7 @@ struct QueryAnswer {
   /// What was read, and after a write what it made: dataset and snapshot.
   std::vector<std::pair<std::string, std::int64_t>> snapshot_ids;
   std::chrono::steady_clock::time_point started;
+  std::string_view engine = "local";  ///< Where it runs: or "trino".
 };
 
 /// A statement that runs now.
@@ -63,6 +65,7 @@ class QueryService {
     /// Of their texts; a tree takes some thirty times as much.
     std::size_t parsed_bytes_max = std::size_t{1} << 20U;
     Planner::Options planner;
+    Cluster* cluster = nullptr;  ///< Where big SELECTs go; null: there is none.
   };
 
   QueryService(catalog::Catalog& catalog, engine::Engine& engine, TableSource& source,
@@ -93,7 +96,8 @@ class QueryService {
   Result<std::unique_ptr<engine::ResultStream>> execute(const RequestContext& context,
                                                         StatementPlan plan,
                                                         const SqlRequest& request,
-                                                        std::string_view around);
+                                                        std::string_view around,
+                                                        std::string_view& engine);
   std::shared_ptr<Active> begin(const RequestContext& context, const SqlRequest& request);
 
   engine::Engine& engine_;

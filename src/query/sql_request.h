@@ -11,6 +11,13 @@
 
 namespace lakehouse::query {
 
+/// Where a SELECT runs.
+enum class EngineChoice : std::uint8_t {
+  Auto,     ///< Here, or on the cluster if there is one and the statement reads much.
+  Local,    ///< Here.
+  Cluster,  ///< On the cluster, or not at all.
+};
+
 /// One statement to run, as every door gives it.
 struct SqlRequest {
   std::string sql;
@@ -20,6 +27,7 @@ struct SqlRequest {
   /// All tables as they were then: a timestamp such as 2024-01-31T12:00:00Z.
   std::optional<std::string> as_of;
   engine::Encoding encoding = engine::Encoding::Json;
+  EngineChoice engine = EngineChoice::Auto;
   /// For writes: the request's Idempotency-Key and a digest of the request. A repetition is
   /// answered as the first time; the key with another digest is AlreadyExists.
   std::string idempotency_key;

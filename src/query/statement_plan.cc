@@ -22,10 +22,13 @@ Result<StatementPlan> plan_statement(const RequestContext& context, Planner& pla
   out.statement.is_tree = true;
   out.statement.variables = std::move(planned.variables);
   out.statement.parameters = request.params;
+  out.statement.scan_bytes = planned.scan_bytes;
   out.snapshot_ids = std::move(planned.snapshot_ids);
   out.inputs = std::move(planned.inputs);
   out.policy_versions = std::move(planned.policy_versions);
   out.is_volatile = planned.is_volatile;
+  out.tree = std::make_shared<const boost::json::value>(std::move(tree));
+  out.pinned = std::move(planned.pinned);
   out.parsed = std::move(parsed);
   return out;
 }

@@ -16,6 +16,7 @@
 #include "query/planner.h"
 #include "query/sql_request.h"
 #include "query/statement.h"
+#include "query/trino_sql.h"
 
 namespace lakehouse::query {
 
@@ -34,6 +35,9 @@ struct StatementPlan {
   std::vector<catalog::LineageInput> inputs;
   std::vector<std::pair<std::string, std::string>> policy_versions;
   bool is_volatile = false;
+  /// The tree of `statement`, in which tables are marked with their places in `pinned`.
+  std::shared_ptr<const boost::json::value> tree;
+  std::vector<PinnedTable> pinned;
 };
 
 /// Plans the SELECT in `parsed` for the request: its moment, its parameters. Errors as

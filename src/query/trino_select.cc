@@ -410,7 +410,8 @@ Result<std::string> Translator::from(const object& ref, Scope& scope) {
     return refuse("a sample");
   }
   const std::string type = text_of(ref, "type");
-  if (type == "BASE_TABLE") {
+  // What planning put in the place of a table has its mark.
+  if (type == "BASE_TABLE" || member_of(ref, kPinnedMember) != nullptr) {
     return base_table(ref, scope);
   }
   if (type == "SUBQUERY") {

@@ -4,6 +4,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/secrets.h"
 #include "query/staging.h"
 
 namespace lakehouse::server {
@@ -45,6 +46,22 @@ Result<std::unique_ptr<metastore::Metastore>> open_metastore(const Config& confi
   }
   return metastore::open(
       data.resolve(url.starts_with(kScheme) ? url.substr(kScheme.size()) : "metastore.db"));
+}
+
+Result<std::unique_ptr<query::Cluster>> open_cluster(const Config& config, engine::Engine& engine) {
+  if (config.cluster.trino_url.empty()) {
+    return nullptr;
+  }
+  query::Cluster::Options options;
+  options.access = {config.cluster.trino_url, config.cluster.user, ""};
+  options.catalog = config.cluster.catalog;
+  options.above_bytes = config.cluster.above_bytes.bytes;
+  options.statements_max = static_cast<std::size_t>(config.cluster.statements_max);
+  if (!config.cluster.password.empty()) {
+    LH_ASSIGN_OR_RETURN(const Secrets secrets, Secrets::load(config.secrets.file));
+    LH_ASSIGN_OR_RETURN(options.access.password, secrets.text(config.cluster.password));
+  }
+  return query::Cluster::open(engine, std::move(options));
 }
 
 catalog::Catalog::Options catalog_options(const Config& config) {

@@ -7,6 +7,7 @@
 #include "catalog/catalog.h"
 #include "engine/engine_grant.h"
 #include "metastore/metastore.h"
+#include "query/cluster.h"
 #include "server/data_folder.h"
 #include "storage/buckets.h"
 
@@ -25,6 +26,10 @@ Result<std::unique_ptr<metastore::Metastore>> open_metastore(const Config& confi
 /// What engines that run anybody's SQL may touch: the buckets' files to read, staging to write.
 /// Makes the staging folders that are missing.
 Result<engine::EngineGrant> engine_grant(const storage::Buckets& buckets);
+
+/// Null if the configuration names none. InvalidArgument, naming the setting, for one that cannot
+/// be reached as it is written.
+Result<std::unique_ptr<query::Cluster>> open_cluster(const Config& config, engine::Engine& engine);
 
 catalog::Catalog::Options catalog_options(const Config& config);
 

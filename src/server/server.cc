@@ -23,6 +23,7 @@
 #include "ingest/ingest_service.h"
 #include "ingest/schema_service.h"
 #include "metastore/metastore.h"
+#include "query/cluster.h"
 #include "query/dataset_profile.h"
 #include "query/pii_scanner.h"
 #include "query/query_service.h"
@@ -84,6 +85,8 @@ class Server::Parts {
     query::QueryService::Options query_options;
     query_options.timeout = config.query.timeout;
     query_options.row_limit = static_cast<std::uint64_t>(config.query.row_limit);
+    LH_ASSIGN_OR_RETURN(cluster_, open_cluster(config, *engine_));
+    query_options.cluster = cluster_.get();
     query_.emplace(*catalog_, *engine_, *source_, *writer_, query_options);
     view_lineage_.emplace(*catalog_, *registry_, *engine_);
     schema_rules_.emplace(*metastore_);
@@ -177,6 +180,7 @@ class Server::Parts {
   iceberg::ManifestCache manifests_;
   std::optional<query::TableSource> source_;
   std::optional<query::TableWriter> writer_;
+  std::unique_ptr<query::Cluster> cluster_;  ///< Null: none is configured.
   std::optional<query::QueryService> query_;
   std::optional<query::ViewLineage> view_lineage_;
   std::optional<catalog::SchemaRules> schema_rules_;

@@ -80,12 +80,12 @@ Status read_options(JsonFields& fields, SqlRequest& out) {
   LH_ASSIGN_OR_RETURN(out.as_of, fields.optional_string("as_of"));
   LH_ASSIGN_OR_RETURN(const auto engine_name, fields.optional_string("engine"));
   if (engine_name == "trino") {
-    return fail(ErrorCode::InvalidArgument, "engine trino: no cluster is configured",
-                "Leave engine out, or say auto or local.");
-  }
-  if (engine_name && engine_name != "auto" && engine_name != "local") {
+    out.engine = query::EngineChoice::Cluster;
+  } else if (engine_name == "local") {
+    out.engine = query::EngineChoice::Local;
+  } else if (engine_name && engine_name != "auto") {
     return fail(ErrorCode::InvalidArgument, fmt::format("engine '{}' is not known", *engine_name),
-                "There are auto and local.");
+                "There are auto, local and trino.");
   }
   return fields.refuse_unknown();
 }
@@ -123,11 +123,12 @@ Envelope json_envelope(const QueryAnswer& answer) {
   Envelope envelope;
   envelope.prefix = fmt::format(R"({{"columns":{},"rows":[)", json::serialize(columns));
   envelope.suffix = [id = answer.query_id, started = answer.started,
-                     snapshots = json::serialize(snapshots)](const engine::ResultEnd& end) {
+                     snapshots = json::serialize(snapshots),
+                     engine = answer.engine](const engine::ResultEnd& end) {
     return fmt::format(
         R"(],"row_count":{},"truncated":{},"query_id":"{}","elapsed_ms":{},"snapshot_ids":{},)"
-        R"("cached":false,"engine":"local"}})",
-        end.row_count, end.truncated, id, elapsed_ms(started), snapshots);
+        R"("cached":false,"engine":"{}"}})",
+        end.row_count, end.truncated, id, elapsed_ms(started), snapshots, engine);
   };
   return envelope;
 }
@@ -150,7 +151,8 @@ constexpr std::string_view kSqlRequest = R"({
   "sql":{"type":"string","description":"One statement."},
   "params":{"description":"For $1, ? (an array) or $name (an object).","anyOf":[
     {"type":"array","items":{}},{"type":"object"},{"type":"null"}]},
-  "engine":{"type":["string","null"],"enum":["auto","local","trino",null]},
+  "engine":{"type":["string","null"],"enum":["auto","local","trino",null],
+    "description":"Where a SELECT runs; auto: what reads much, on the cluster if there is one."},
   "limit":{"type":["integer","null"],"minimum":0,"description":"Rows after that are cut."},
   "timeout_ms":{"type":["integer","null"],"minimum":1},
   "as_of":{"type":["string","null"],
@@ -200,7 +202,10 @@ Route sql_route() {
                   content(kOffers[3].media_type, R"({"type":"string","format":"binary"})")};
   rows.headers = {{.in = ParameterSpec::In::Header,
                    .name = "X-Lakehouse-Query-Id",
-                   .description = "What DELETE /query/{id} takes."}};
+                   .description = "What DELETE /query/{id} takes."},
+                  {.in = ParameterSpec::In::Header,
+                   .name = "X-Lakehouse-Engine",
+                   .description = "Where it runs: local or trino."}};
   route.responses = {std::move(rows)};
   route.parameters = {{.in = ParameterSpec::In::Header,
                        .name = "Idempotency-Key",
@@ -279,6 +284,7 @@ net::awaitable<Result<Response>> QueryHandlers::run_sql(Request request) {
   Response response;
   response.headers.add("Content-Type", std::string(offer->content_type));
   response.headers.add("X-Lakehouse-Query-Id", answer->query_id);
+  response.headers.add("X-Lakehouse-Engine", std::string(answer->engine));
   response.headers.add("Vary", "Accept");
   response.body =
       engine_body(std::move(answer->stream), std::move(envelope), std::move(answer->context));
