@@ -2,14 +2,17 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cctype>
 #include <condition_variable>
+#include <filesystem>
 #include <fstream>
 #include <mutex>
 #include <string>
 #include <thread>
 #include <utility>
 
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include "base/text.h"
@@ -24,6 +27,7 @@ constexpr std::chrono::milliseconds kLookEvery{250};
 // One for the child that a statement met its end with, one for bad luck.
 constexpr unsigned kChildrenGoneMax = 2;
 constexpr int kHeavyNice = 10;
+constexpr int kFileNice = 5;
 constexpr unsigned kLightPlacesPerCore = 4;
 
 std::uint64_t machine_memory_bytes() {
@@ -71,11 +75,48 @@ bool only_reads(const Statement& statement, std::string_view kind) {
   return statement.after.empty() && std::ranges::find(kReading, kind) != kReading.end();
 }
 
+/// A child of one file's, as long as it is needed.
+class FileEngine final : public Engine {
+ public:
+  FileEngine(std::unique_ptr<Admission::Place> place, std::unique_ptr<EnginePool> pool,
+             std::filesystem::path folder)
+      : place_(std::move(place)), folder_(std::move(folder)), pool_(std::move(pool)) {}
+  ~FileEngine() override {
+    pool_.reset();
+    std::error_code ignored;
+    std::filesystem::remove_all(folder_, ignored);
+  }
+  FileEngine(const FileEngine&) = delete;
+  FileEngine& operator=(const FileEngine&) = delete;
+
+  Result<std::vector<ParsedStatement>> parse(const RequestContext& context,
+                                             std::string_view sql) override {
+    return pool_->parse(context, sql);
+  }
+  Result<std::unique_ptr<ResultStream>> execute(const RequestContext& context,
+                                                Statement statement) override {
+    return pool_->execute(context, std::move(statement));
+  }
+  Result<std::vector<Column>> describe(const RequestContext& context,
+                                       Statement statement) override {
+    return pool_->describe(context, std::move(statement));
+  }
+
+ private:
+  std::unique_ptr<Admission::Place> place_;
+  std::filesystem::path folder_;  ///< What it spills to.
+  std::unique_ptr<EnginePool> pool_;
+};
+
 }  // namespace
 
 class EngineLanes::Impl {
  public:
-  explicit Impl(EngineLanesOptions options) : options_(std::move(options)) {}
+  explicit Impl(EngineLanesOptions options)
+      : options_(std::move(options)),
+        files_({.places = options_.file_places,
+                .waiting_max = options_.waiting_max,
+                .waiting_per_principal_max = options_.waiting_max}) {}
   ~Impl() { stop(std::chrono::milliseconds(0)); }
   Impl(const Impl&) = delete;
   Impl& operator=(const Impl&) = delete;
@@ -88,6 +129,7 @@ class EngineLanes::Impl {
     }
     const std::uint64_t light_memory =
         std::min(memory / 4 + options_.held_bytes_max, memory / 4 * 3);
+    file_memory_ = std::max(memory / 4, std::uint64_t{256} << 20U);
     const unsigned light_places =
         options_.light_places == 0 ? kLightPlacesPerCore * cores : options_.light_places;
     LH_ASSIGN_OR_RETURN(light_, start_lane(Lane::Light, light_memory, light_places, 0));
@@ -115,10 +157,44 @@ class EngineLanes::Impl {
     return answer;
   }
 
+  Result<std::unique_ptr<Engine>> file_engine(const RequestContext& context, EngineGrant grant) {
+    LH_ASSIGN_OR_RETURN(auto place, files_.enter(context));
+    Spare spare;
+    {
+      const std::lock_guard lock(spare_mutex_);
+      spare = std::move(spare_);
+      spare_ = {};
+    }
+    if (spare.pool == nullptr) {
+      LH_ASSIGN_OR_RETURN(spare, start_spare());
+    }
+    spare.pool->give(std::move(grant));
+    return std::make_unique<FileEngine>(std::move(place), std::move(spare.pool), spare.folder);
+  }
+
+  [[nodiscard]] LaneMetrics file_metrics() const {
+    const Admission::Counts counts = files_.counts();
+    LaneMetrics metrics;
+    metrics.lane = Lane::File;
+    metrics.engine.ready = true;
+    metrics.engine.starts = file_starts_;
+    metrics.engine.running = counts.running;
+    metrics.running = counts.running;
+    metrics.waiting = counts.waiting;
+    metrics.refused = counts.refused;
+    metrics.waited_seconds = std::chrono::duration<double>(counts.waited).count();
+    return metrics;
+  }
+
   void stop(std::chrono::milliseconds grace) {
+    files_.stop();
     if (watch_.joinable()) {
       watch_.request_stop();
       watch_.join();
+    }
+    {
+      const std::lock_guard lock(spare_mutex_);
+      spare_ = {};
     }
     for (LaneEngine* one : {light_.get(), heavy_.get()}) {
       if (one != nullptr) {
@@ -128,6 +204,49 @@ class EngineLanes::Impl {
   }
 
  private:
+  /// A child that waits for a file.
+  struct Spare {
+    std::unique_ptr<EnginePool> pool;
+    std::filesystem::path folder;
+  };
+
+  Result<Spare> start_spare() {
+    EngineOptions options = options_.engine;
+    Spare spare;
+    spare.folder = options.spill_directory / fmt::format("file-{}", ++file_starts_);
+    options.spill_directory = spare.folder;
+    options.memory_limit_bytes = file_memory_;
+    options.limits.nice = kFileNice;
+    options.grant = {};
+    options.grant_later = true;
+    name_log(options, Lane::File);
+    LH_ASSIGN_OR_RETURN(spare.pool, EnginePool::start(std::move(options)));
+    return spare;
+  }
+
+  static void name_log(EngineOptions& options, Lane which) {
+    if (options.on_log) {
+      options.on_log = [which, log = options.on_log](std::string_view line) {
+        log(std::string(to_string(which)) + ": " + std::string(line));
+      };
+    }
+  }
+
+  /// Once the lanes have come up, which must not take longer for its sake.
+  void keep_spare() {
+    {
+      const std::lock_guard lock(spare_mutex_);
+      if (spare_.pool != nullptr || !light_->pool().metrics().ready ||
+          !heavy_->pool().metrics().ready) {
+        return;
+      }
+    }
+    if (auto spare = start_spare()) {
+      const std::lock_guard lock(spare_mutex_);
+      spare_ = *std::move(spare);
+    }
+  }
+
   Result<std::unique_ptr<LaneEngine>> start_lane(Lane which, std::uint64_t memory_bytes,
                                                  unsigned places, int nice) {
     LaneEngine::Options options;
@@ -136,11 +255,7 @@ class EngineLanes::Impl {
     options.engine.memory_limit_bytes = memory_bytes;
     options.engine.spill_directory /= to_string(which);
     options.engine.limits.nice = nice;
-    if (options_.engine.on_log) {
-      options.engine.on_log = [which, log = options_.engine.on_log](std::string_view line) {
-        log(std::string(to_string(which)) + ": " + std::string(line));
-      };
-    }
+    name_log(options.engine, which);
     options.admission = {.places = places,
                          .waiting_max = options_.waiting_max,
                          .waiting_per_principal_max = options_.waiting_max};
@@ -154,6 +269,11 @@ class EngineLanes::Impl {
   const EngineLanesOptions options_;
   std::unique_ptr<LaneEngine> light_;
   std::unique_ptr<LaneEngine> heavy_;
+  Admission files_;
+  std::uint64_t file_memory_ = 0;
+  std::atomic<std::uint64_t> file_starts_ = 0;
+  std::mutex spare_mutex_;
+  Spare spare_;  ///< Guarded by spare_mutex_.
   std::mutex watch_mutex_;
   std::condition_variable_any watch_wake_;
   std::jthread watch_;
@@ -221,6 +341,9 @@ void EngineLanes::Impl::watch(const std::stop_token& stop) {
   while (!watch_wake_.wait_for(lock, stop, kLookEvery, [&] { return stop.stop_requested(); })) {
     light_->look();
     heavy_->look();
+    keep_spare();
+    light_->ask_progress();
+    heavy_->ask_progress();
     if (machine_is_short()) {
       LaneEngine& bigger = heavy_->resident_bytes() >= light_->resident_bytes() ? *heavy_ : *light_;
       bigger.shrink();
@@ -254,6 +377,11 @@ Result<std::unique_ptr<ResultStream>> EngineLanes::execute(const RequestContext&
   return impl_->execute(context, std::move(statement));
 }
 
+Result<std::unique_ptr<Engine>> EngineLanes::file_engine(const RequestContext& context,
+                                                         EngineGrant grant) {
+  return impl_->file_engine(context, std::move(grant));
+}
+
 std::uint64_t EngineLanes::generation() const {
   return impl_->lane(Lane::Light).pool().generation();
 }
@@ -268,7 +396,8 @@ Status EngineLanes::wait_ready(const RequestContext& context) {
 }
 
 std::vector<LaneMetrics> EngineLanes::metrics() const {
-  return {impl_->lane(Lane::Light).metrics(), impl_->lane(Lane::Heavy).metrics()};
+  return {impl_->lane(Lane::Light).metrics(), impl_->lane(Lane::Heavy).metrics(),
+          impl_->file_metrics()};
 }
 
 void EngineLanes::stop(std::chrono::milliseconds grace) {

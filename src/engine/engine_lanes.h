@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "engine/engine.h"
 #include "engine/engine_pool.h"
+#include "engine/file_engines.h"
 
 namespace lakehouse::engine {
 
@@ -57,7 +58,7 @@ struct LaneMetrics {
 /// limit loses its biggest statement, and if that does not help, its life.
 ///
 /// Thread-safe. Streams must be destroyed before it.
-class EngineLanes final : public Engine {
+class EngineLanes final : public Engine, public FileEngines {
  public:
   /// As EnginePool::start.
   static Result<std::unique_ptr<EngineLanes>> start(EngineLanesOptions options);
@@ -73,11 +74,17 @@ class EngineLanes final : public Engine {
                                                 Statement statement) override;
   [[nodiscard]] std::uint64_t generation() const override;
 
+  /// One is kept started, so that the next file need not wait for that. What these give must be
+  /// destroyed before the lanes.
+  Result<std::unique_ptr<Engine>> file_engine(const RequestContext& context,
+                                              EngineGrant grant) override;
+
   /// The child of a lane; for looking at it only.
   [[nodiscard]] EnginePool& pool(Lane lane);
+  /// Of light, heavy and file lane: see LaneMetrics.
+  [[nodiscard]] std::vector<LaneMetrics> metrics() const;
   /// Until light and heavy lane answer.
   Status wait_ready(const RequestContext& context);
-  [[nodiscard]] std::vector<LaneMetrics> metrics() const;
 
   /// As EnginePool::stop, and nobody waits for a place any more.
   void stop(std::chrono::milliseconds grace = std::chrono::milliseconds(0));

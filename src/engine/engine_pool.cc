@@ -82,6 +82,10 @@ std::uint64_t EnginePool::generation() const {
   return impl_->connections().generation();
 }
 
+void EnginePool::give(EngineGrant grant) {
+  impl_->connections().give(std::move(grant));
+}
+
 Status EnginePool::wait_ready(const RequestContext& context) {
   return impl_->connections().wait_ready(context);
 }

@@ -24,9 +24,13 @@ struct EngineOptions {
   /// Where DuckDB spills; a folder of the child's own is made in it, and emptied at each start.
   std::filesystem::path spill_directory = {};
   std::uint64_t memory_limit_bytes = 0;  ///< 0: 60 % of the machine's memory.
+  std::uint64_t spill_bytes_max = 0;     ///< 0: nine tenths of what is free at the start.
   unsigned threads = 0;                  ///< 0: as many as the machine has cores.
   unsigned statements_max = 128;         ///< Running at once; more are ResourceExhausted.
   EngineGrant grant = {};                ///< Beside the spill directory.
+  /// Started before it is known what it may touch: the child waits for EnginePool::give, which
+  /// names the files; extensions and port are still those of `grant`.
+  bool grant_later = false;
   EngineLimits limits = {};
   SandboxMode sandbox = SandboxMode::BestEffort;
   /// How long a call waits for the child to come up when its own deadline is later.
@@ -85,6 +89,9 @@ class EnginePool final : public Engine {
   /// New calls are Unavailable from now on; running statements get `grace` to end, then the child
   /// is stopped. Safe to call twice.
   void stop(std::chrono::milliseconds grace = std::chrono::milliseconds(0));
+
+  /// For `grant_later`: the child is ready soon after, and so is every later one. Once only.
+  void give(EngineGrant grant);
 
   /// Ends the child as a crash would: it is started again, and what ran in it fails.
   void kill();

@@ -15,6 +15,7 @@ class StatementMonitor {
     bool waiting = false;                 ///< For a place in its lane.
     unsigned attempts = 0;                ///< How often it has begun to run.
     double progress = -1;                 ///< From 0 to 1 as the engine guesses; -1 if it cannot.
+    std::uint64_t scan_bytes = 0;         ///< As the statement said.
     std::uint64_t memory_peak_bytes = 0;  ///< As ResultEnd's; while it runs, what was seen of it.
     std::uint64_t spill_peak_bytes = 0;
     friend bool operator==(const View&, const View&) = default;

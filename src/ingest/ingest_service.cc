@@ -100,6 +100,10 @@ struct IngestService::Job {
   const IngestOptions& options;
   TableIdentifier table;
   std::optional<LoadedTable> existing;
+  /// Where the file's own engine may write; in the bucket that the rows go to.
+  std::optional<query::StagingFolder> staging;
+  std::string staging_bucket;
+  std::unique_ptr<engine::Engine> engine;  ///< The file's own.
   std::unique_ptr<FileReader> reader;
   std::vector<FileColumn> columns;
   ColumnMatch match;
@@ -133,7 +137,10 @@ Result<IngestResult> IngestService::ingest(const RequestContext& context, const 
           .options = options,
           .table = {},
           .existing = std::nullopt,
-          .reader = FileReader::of(upload, engine_, options.reader),
+          .staging = std::nullopt,
+          .staging_bucket = {},
+          .engine = nullptr,
+          .reader = nullptr,
           .columns = {},
           .match = {},
           .table_misfits = {},
@@ -154,6 +161,7 @@ Result<IngestResult> IngestService::ingest(const RequestContext& context, const 
     if (duplicate) {
       return *std::move(duplicate);
     }
+    LH_RETURN_IF_ERROR(prepare_engine(context, &job));
     job.read_again = false;
     Result<IngestResult> done = run(context, &job);
     if (done || tries >= kTriesMax) {
@@ -165,6 +173,45 @@ Result<IngestResult> IngestService::ingest(const RequestContext& context, const 
       return std::unexpected(plain_error(std::move(done).error(), upload.path()));
     }
   }
+}
+
+Result<std::unique_ptr<engine::Engine>> IngestService::engine_for(const RequestContext& context,
+                                                                  const Upload& upload) {
+  if (files_ == nullptr) {
+    return nullptr;
+  }
+  engine::EngineGrant grant;
+  grant.writable = {upload.folder()};
+  return files_->file_engine(context, std::move(grant));
+}
+
+/// The file is read by a child that sees nothing but the file and where its rows go.
+Status IngestService::prepare_engine(const RequestContext& context, Job* job) {
+  if (files_ == nullptr) {
+    if (job->reader == nullptr) {
+      job->reader = FileReader::of(job->upload, engine_, job->options.reader);
+    }
+    return {};
+  }
+  std::string bucket = job->options.bucket.empty() ? buckets_.primary() : job->options.bucket;
+  if (job->existing) {
+    LH_ASSIGN_OR_RETURN(const storage::ResolvedLocation place,
+                        buckets_.resolve(job->existing->metadata->location));
+    bucket = place.bucket;
+  }
+  if (job->engine != nullptr && job->staging_bucket == bucket) {
+    return {};
+  }
+  job->reader.reset();
+  job->engine.reset();
+  LH_ASSIGN_OR_RETURN(job->staging, query::StagingFolder::make(buckets_, bucket));
+  job->staging_bucket = bucket;
+  engine::EngineGrant grant;
+  // Beside the file it keeps bad rows.
+  grant.writable = {job->upload.folder(), job->staging->path()};
+  LH_ASSIGN_OR_RETURN(job->engine, files_->file_engine(context, std::move(grant)));
+  job->reader = FileReader::of(job->upload, *job->engine, job->options.reader);
+  return {};
 }
 
 Status IngestService::find_target(const RequestContext& context, Job* job) {
@@ -239,6 +286,10 @@ Result<query::AppendRequest> IngestService::request(const RequestContext& contex
     append.columns = shape_rows(job->match, &rows);
   }
   append.source = std::move(rows.statement);
+  if (job->engine != nullptr) {
+    append.engine = job->engine.get();
+    append.staging_parent = job->staging->path();
+  }
   append.source_columns = std::move(rows.columns);
   append.source_bytes = job->upload.staged_bytes();
   append.summary = {{"lakehouse.ingest.sha256", job->upload.sha256()}};

@@ -12,6 +12,7 @@
 #include "catalog/catalog.h"
 #include "catalog/schema_rules.h"
 #include "engine/engine.h"
+#include "engine/file_engines.h"
 #include "ingest/bad_rows.h"
 #include "ingest/file_reader.h"
 #include "ingest/upload.h"
@@ -73,16 +74,21 @@ class IngestService {
  public:
   IngestService(catalog::Catalog& catalog, engine::Engine& engine, const storage::Buckets& buckets,
                 query::TableWriter& writer, catalog::SchemaRules* rules = nullptr,
-                query::PiiScanner* pii = nullptr)
+                query::PiiScanner* pii = nullptr, engine::FileEngines* files = nullptr)
       : catalog_(catalog),
         engine_(engine),
         buckets_(buckets),
         writer_(writer),
         rules_(rules),
-        pii_(pii) {}
+        pii_(pii),
+        files_(files) {}
 
   /// Begins an upload, staged in `bucket` (empty: the primary one).
   Result<std::unique_ptr<Upload>> stage(const std::string& bucket, Upload::Limits limits = {});
+
+  /// An engine that sees nothing but the upload, and must not outlive it; null if there are none.
+  Result<std::unique_ptr<engine::Engine>> engine_for(const RequestContext& context,
+                                                     const Upload& upload);
 
   /// Reads a finished upload into a dataset: all of its rows but the bad ones, in one commit.
   ///
@@ -96,6 +102,7 @@ class IngestService {
   struct Job;
 
   Status find_target(const RequestContext& context, Job* job);
+  Status prepare_engine(const RequestContext& context, Job* job);
   Result<std::optional<IngestResult>> find_duplicate(const RequestContext& context, const Job& job);
   Result<IngestResult> run(const RequestContext& context, Job* job);
   Result<query::AppendRequest> request(const RequestContext& context, Job* job);
@@ -114,6 +121,7 @@ class IngestService {
   query::TableWriter& writer_;
   catalog::SchemaRules* rules_;  ///< Null: none are kept.
   query::PiiScanner* pii_;       ///< Null: nobody looks for personal data.
+  engine::FileEngines* files_;   ///< Null: files are read by `engine_`.
 };
 
 }  // namespace lakehouse::ingest

@@ -278,7 +278,10 @@ Result<SchemaService::Other> SchemaService::read_sample(const RequestContext& co
       ingest_.stage({}, {.bytes_max = kSampleBytesMax, .unpacked_bytes_max = kUnpackedBytesMax}));
   LH_RETURN_IF_ERROR(upload->write(*request.sample));
   LH_RETURN_IF_ERROR(upload->finish(request.file_name));
-  const std::unique_ptr<FileReader> reader = FileReader::of(*upload, engine_, request.reader);
+  LH_ASSIGN_OR_RETURN(const std::unique_ptr<engine::Engine> own,
+                      ingest_.engine_for(context, *upload));
+  engine::Engine& engine = own == nullptr ? engine_ : *own;
+  const std::unique_ptr<FileReader> reader = FileReader::of(*upload, engine, request.reader);
   for (int tries = 1;; ++tries) {
     auto detected = reader->detect(context);
     if (!detected) {
@@ -298,7 +301,7 @@ Result<SchemaService::Other> SchemaService::read_sample(const RequestContext& co
     rows.statement.text =
         fmt::format("SELECT {} FROM (SELECT * FROM (\n{}\n) LIMIT {}) AS file({})", select,
                     rows.statement.text, row_count, names);
-    const Result<engine::Rows> sample = engine_.query_rows(context, std::move(rows.statement));
+    const Result<engine::Rows> sample = engine.query_rows(context, std::move(rows.statement));
     if (!sample) {
       LH_ASSIGN_OR_RETURN(const bool again, reader->recover(context, sample.error()));
       if (!again || tries >= kReadTriesMax) {

@@ -183,6 +183,27 @@ constexpr std::array<std::string_view, 1> kVersion6 = {
          PRIMARY KEY (table_uuid, source, kind, header)))",
 };
 
+constexpr std::array<std::string_view, 2> kVersion7 = {
+    // Statements that were run, the latest of them; ids sort by time.
+    R"(CREATE TABLE query_log (
+         id TEXT NOT NULL PRIMARY KEY,
+         principal TEXT NOT NULL,
+         failed BIGINT NOT NULL,
+         body TEXT NOT NULL))",
+    "CREATE INDEX query_log_by_principal ON query_log (principal, id)",
+};
+
+constexpr std::array<std::string_view, 1> kVersion8 = {
+    // Macros of SQL, by their names in lower case; the body is JSON.
+    R"(CREATE TABLE sql_macros (
+         name_space TEXT NOT NULL,
+         name TEXT NOT NULL,
+         body TEXT NOT NULL,
+         principal TEXT NOT NULL,
+         changed_at_ms BIGINT NOT NULL,
+         PRIMARY KEY (name_space, name)))",
+};
+
 constexpr std::array<std::string_view, 1> kVersion9 = {
     // Tables that are to be kept in the engine's memory, sorted by the key's columns, if there are
     // any: a JSON array of field ids.
@@ -193,13 +214,15 @@ constexpr std::array<std::string_view, 1> kVersion9 = {
          pinned_at_ms BIGINT NOT NULL))",
 };
 
-constexpr std::array<Migration, 7> kMigrations = {
+constexpr std::array<Migration, 9> kMigrations = {
     Migration{.version = 1, .statements = kVersion1},
     Migration{.version = 2, .statements = kVersion2},
     Migration{.version = 3, .statements = kVersion3},
     Migration{.version = 4, .statements = kVersion4},
     Migration{.version = 5, .statements = kVersion5},
     Migration{.version = 6, .statements = kVersion6},
+    Migration{.version = 7, .statements = kVersion7},
+    Migration{.version = 8, .statements = kVersion8},
     Migration{.version = 9, .statements = kVersion9},
 };
 

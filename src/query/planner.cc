@@ -13,6 +13,9 @@
 
 #include "base/json.h"
 #include "base/text.h"
+#include "query/function_calls.h"
+#include "query/macro_expand.h"
+#include "query/pivot_values.h"
 #include "query/policy_rewrite.h"
 #include "query/relations.h"
 #include "query/system_tables.h"
@@ -78,6 +81,8 @@ struct Unit {
   std::optional<std::int64_t> as_of_ms;
   /// Written by who administers the policies: no policy applies to what it reads.
   bool is_trusted = false;
+  bool reads_variables = false;                 ///< A module's, which may read its own.
+  std::size_t functions = 0;                    ///< How many of them it is in.
   bool is_inner = false;                        ///< Not the request's own text.
   std::optional<std::size_t> position;          ///< Of an inner one: where it comes in.
   std::vector<catalog::TableIdentifier> views;  ///< It is in, from the outermost on.
@@ -92,23 +97,28 @@ struct TableUse {
   boost::json::object* policy_statement = nullptr;
 };
 
-/// A reference that a whole tree goes into.
+/// A reference that a whole tree goes into: of a view, or of a function.
 struct TreeUse {
   const TableReference* reference = nullptr;
+  const FunctionReference* function = nullptr;
   boost::json::object* document = nullptr;
+  const Unit* inner = nullptr;
   std::vector<std::string> column_names;  ///< As the view calls them; empty: as they are.
 };
 
-class Planning {
+class Planning final : private FunctionResolver {
  public:
   Planning(const RequestContext& context, catalog::Catalog& catalog, TableSource& source,
-           KeptTrees& trees, const Planner::Options& options, const PlanRequest& request)
+           engine::Engine& engine, KeptTrees& trees, const Planner::Options& options,
+           const PlanRequest& request)
       : context_(context),
         catalog_(catalog),
         source_(source),
+        engine_(engine),
         trees_(trees),
         options_(options),
-        request_(request) {}
+        request_(request),
+        macros_(context, options.macros, trees) {}
 
   Result<PlannedSelect> run(boost::json::object& document) {
     Unit top;
@@ -121,9 +131,11 @@ class Planning {
       }
     }
     // What is inside came after what it is in.
-    for (TreeUse& use : std::views::reverse(trees_used_)) {
+    for (const TreeUse& use : std::views::reverse(trees_used_)) {
+      LH_RETURN_IF_ERROR(list_values(*use.inner));
       put_tree(use);
     }
+    LH_RETURN_IF_ERROR(list_values(top));
     out_.is_volatile = out_.is_volatile || top.analysis.is_volatile;
     for (const auto& [identifier, table] : tables_) {
       out_.basis.tables.emplace(identifier, table.metadata_location);
@@ -157,11 +169,18 @@ class Planning {
 
   /// Looks through a tree, and answers what the catalog shows of itself.
   Status prepare(Unit& unit, boost::json::object& document) {
-    auto analysis = analyse(document, {.principal = context_.principal});
+    auto analysis = analyse(document, {.principal = context_.principal,
+                                       .functions = this,
+                                       .reads_variables = unit.reads_variables});
     if (!analysis) {
       return placed(unit, std::move(analysis).error(), std::nullopt);
     }
     unit.analysis = *std::move(analysis);
+    has_pivots_ = has_pivots_ || !unit.analysis.pivots.empty();
+    // What is more than names, pointers and policies cannot be looked at again cheaply.
+    if (macros_.was_used() || has_pivots_ || unit.analysis.names_principal) {
+      out_.basis.is_whole = false;
+    }
     replace_given(unit.analysis);
     for (const ShowReference& show : unit.analysis.shows) {
       LH_ASSIGN_OR_RETURN(boost::json::object rows,
@@ -206,6 +225,7 @@ class Planning {
       trees_used_.clear();
       units_.clear();
       documents_.clear();
+      out_.variables.clear();
       LH_RETURN_IF_ERROR(expand(top));
       LH_ASSIGN_OR_RETURN(const bool stood, stood_still());
       if (stood) {
@@ -220,6 +240,11 @@ class Planning {
     for (const TableReference& reference : unit.analysis.tables) {
       if (Status done = expand(unit, reference); !done) {
         return placed(unit, std::move(done).error(), reference.position);
+      }
+    }
+    for (const FunctionReference& function : unit.analysis.functions) {
+      if (Status done = expand_function(unit, function); !done) {
+        return placed(unit, std::move(done).error(), function.position);
       }
     }
     return {};
@@ -308,9 +333,12 @@ class Planning {
     inner->position = unit.is_inner ? unit.position : reference.position;
     inner->views = unit.views;
     inner->views.push_back(view);
-    TreeUse use{&reference, nullptr, {}};
+    TreeUse use;
+    use.reference = &reference;
+    use.inner = inner.get();
     if (const iceberg::Schema* schema = found->second.metadata->current_schema();
-        schema != nullptr && !is_our_dialect(*definition)) {
+        schema != nullptr &&
+        (!is_our_dialect(*definition) || version->summary.contains("lakehouse.column-names"))) {
       for (const iceberg::NestedField& field : schema->fields) {
         use.column_names.push_back(field.name);
       }
@@ -336,6 +364,84 @@ class Planning {
     }
     return expand_tree(std::move(inner), **tree);
   }
+  // --- Functions that the engine does not have.
+
+  Result<std::optional<boost::json::object>> expression(const boost::json::object& call) override {
+    return macros_.expression(call);
+  }
+  Result<bool> is_table(const boost::json::object& call) override {
+    return provider_of(call) != nullptr ? Result<bool>(true) : macros_.is_table(call);
+  }
+  [[nodiscard]] TableFunctionProvider* provider_of(const boost::json::object& call) const {
+    const boost::json::value* name = call.if_contains("function_name");
+    const boost::json::value* schema = call.if_contains("schema");
+    if (name == nullptr || !name->is_string() ||
+        (schema != nullptr && schema->is_string() && !schema->get_string().empty())) {
+      return nullptr;
+    }
+    const std::string wanted = to_lower(name->get_string());
+    for (TableFunctionProvider* provider : options_.table_functions) {
+      const std::vector<std::string> names = provider->names();
+      if (std::ranges::find(names, wanted) != names.end()) {
+        return provider;
+      }
+    }
+    return nullptr;
+  }
+
+  Status expand_function(const Unit& unit, const FunctionReference& function) {
+    if (unit.functions >= kViewDepthMax) {
+      return fail(ErrorCode::InvalidArgument,
+                  fmt::format("functions are nested more than {} deep", kViewDepthMax));
+    }
+    auto inner = std::make_unique<Unit>();
+    inner->names = unit.names;
+    inner->as_of_ms = unit.as_of_ms;
+    inner->is_trusted = unit.is_trusted;
+    inner->is_inner = true;
+    inner->position = unit.is_inner ? unit.position : function.position;
+    inner->views = unit.views;
+    inner->functions = unit.functions + 1;
+    boost::json::value document;
+    if (TableFunctionProvider* provider = provider_of(function.call)) {
+      LH_ASSIGN_OR_RETURN(const TableFunctionCall call,
+                          constant_call(function.call, request_.parameters));
+      LH_ASSIGN_OR_RETURN(TableFunctionResult result, provider->call(context_, call));
+      document = tree::statement(std::move(result.node));
+      std::ranges::move(result.variables, std::back_inserter(out_.variables));
+      inner->reads_variables = true;
+      out_.is_volatile = out_.is_volatile || result.is_volatile;
+      out_.basis.is_whole = false;
+    } else {
+      LH_ASSIGN_OR_RETURN(auto table, macros_.table(function.call));
+      if (!table) {
+        return fail(ErrorCode::Internal, "a function that was there is gone");
+      }
+      inner->names.default_namespace = {table->name_space};
+      document = std::move(table->document);
+    }
+    const std::size_t at = trees_used_.size();
+    TreeUse& use = trees_used_.emplace_back();
+    use.function = &function;
+    use.inner = inner.get();
+    LH_ASSIGN_OR_RETURN(boost::json::object* const put,
+                        expand_tree(std::move(inner), std::move(document)));
+    trees_used_[at].document = put;
+    return {};
+  }
+
+  /// The values of PIVOTs that do not list them, once their sources are scans.
+  Status list_values(const Unit& unit) {
+    for (const PivotReference& pivot : unit.analysis.pivots) {
+      if (Status done =
+              list_pivot_values(context_, engine_, pivot, out_.variables, request_.parameters);
+          !done) {
+        return placed(unit, std::move(done).error(), std::nullopt);
+      }
+    }
+    return {};
+  }
+
   static Status check_views(const Unit& unit, const catalog::TableIdentifier& view) {
     if (std::ranges::find(unit.views, view) != unit.views.end()) {
       return fail(ErrorCode::InvalidArgument,
@@ -345,6 +451,12 @@ class Planning {
                ? Status()
                : fail(ErrorCode::InvalidArgument,
                       fmt::format("views are nested more than {} deep", kViewDepthMax));
+  }
+
+  static bool names_user(const governance::TablePolicy& policy) {
+    const auto in = [](const std::string& sql) { return to_lower(sql).contains("current_user"); };
+    return in(policy.row_filter) ||
+           std::ranges::any_of(policy.masks, in, &governance::ColumnMask::sql);
   }
 
   Status expand_policy(TableUse& use, const catalog::LoadedTable& table) {
@@ -360,6 +472,7 @@ class Planning {
     }
     const governance::TablePolicy& policy = found->second;
     use.policy = &policy;
+    out_.basis.is_whole = out_.basis.is_whole && !names_user(policy);
     if (request_.purpose == PlanPurpose::ExplainAnalyze) {
       return fail(ErrorCode::PermissionDenied,
                   fmt::format("EXPLAIN ANALYZE would count rows of {} that you may not see",
@@ -385,7 +498,7 @@ class Planning {
     if (!document) {
       return std::unexpected(std::move(document).error());
     }
-    if (unit.analysis.is_volatile) {
+    if (unit.analysis.is_volatile || !unit.analysis.pivots.empty()) {
       return policy_unfit(target.name);  // Each use of it would decide for itself.
     }
     use.policy_statement = *document;
@@ -538,7 +651,7 @@ class Planning {
   Result<TableScan> scan_once(const iceberg::TableMetadata& table, const SnapshotChoice& choice,
                               const iceberg::Filter& filter) {
     const std::string prefix = fmt::format("lh_{}", scans_.size());
-    if (request_.may_be_held && options_.hot != nullptr) {
+    if (request_.may_be_held && options_.hot != nullptr && !has_pivots_) {
       LH_ASSIGN_OR_RETURN(auto hot, options_.hot->scan(context_, table, choice, filter, prefix));
       // All in one child: another one was started while this was planned, if they differ.
       if (hot && (out_.held_generation == 0 || out_.held_generation == hot->generation)) {
@@ -547,6 +660,7 @@ class Planning {
         TableScan scan;
         scan.node = std::move(hot->node);
         scan.variables = std::move(hot->variables);
+        scan.size_bytes = hot->size_bytes;
         return scan;
       }
     }
@@ -565,15 +679,22 @@ class Planning {
       inner["column_name_alias"] = std::move(names);
       node = tree::select(boost::json::array{tree::star()}, std::move(inner));
     }
-    replace_table(*use.reference, std::move(node));
+    if (use.function != nullptr) {
+      replace_function(*use.function, std::move(node));
+    } else {
+      replace_table(*use.reference, std::move(node));
+    }
   }
 
   const RequestContext& context_;
   catalog::Catalog& catalog_;
   TableSource& source_;
+  engine::Engine& engine_;
   KeptTrees& trees_;
   const Planner::Options& options_;
   const PlanRequest& request_;
+  MacroExpander macros_;
+  bool has_pivots_ = false;
   std::map<std::string, Relation> relations_;  ///< By name as written, and its scope.
   TableStates tables_;
   std::map<catalog::TableIdentifier, catalog::LoadedView> views_;
@@ -696,7 +817,7 @@ Result<bool> Planner::still_holds(const RequestContext& context, const PlanBasis
 
 Result<PlannedSelect> Planner::plan(const RequestContext& context, boost::json::object& document,
                                     const PlanRequest& request) {
-  return Planning(context, catalog_, source_, trees_, options_, request).run(document);
+  return Planning(context, catalog_, source_, engine_, trees_, options_, request).run(document);
 }
 
 }  // namespace lakehouse::query

@@ -18,6 +18,7 @@
 #include "governance/table_policy.h"
 #include "query/hot_tables.h"
 #include "query/kept_trees.h"
+#include "query/macro_store.h"
 #include "query/relations.h"
 #include "query/rewrite.h"
 #include "query/table_functions.h"
@@ -124,11 +125,16 @@ class Planner {
   struct Options {
     governance::TablePolicies* policies = nullptr;  ///< Null: everybody sees everything.
     std::vector<TableFunctionProvider*> table_functions;
-    HotTables* hot = nullptr;  ///< Null: nothing is in memory.
+    HotTables* hot = nullptr;      ///< Null: nothing is in memory.
+    MacroStore* macros = nullptr;  ///< Null: there are none.
   };
 
   Planner(catalog::Catalog& catalog, engine::Engine& engine, TableSource& source, Options options)
-      : catalog_(catalog), source_(source), trees_(engine), options_(std::move(options)) {}
+      : catalog_(catalog),
+        engine_(engine),
+        source_(source),
+        trees_(engine),
+        options_(std::move(options)) {}
 
   /// True if planning again would give the same, as far as a look at names, pointers and policies
   /// tells.
@@ -139,8 +145,12 @@ class Planner {
   Result<PlannedSelect> plan(const RequestContext& context, boost::json::object& document,
                              const PlanRequest& request);
 
+  /// Null: there are none.
+  [[nodiscard]] MacroStore* macros() const { return options_.macros; }
+
  private:
   catalog::Catalog& catalog_;
+  engine::Engine& engine_;
   TableSource& source_;
   KeptTrees trees_;
   Options options_;

@@ -12,8 +12,8 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "query/cluster_route.h"
-#include "query/column_names.h"
 #include "query/rewrite.h"
+#include "query/sql_excerpt.h"
 #include "query/statement_plan.h"
 
 namespace lakehouse::query {
@@ -21,41 +21,7 @@ namespace {
 
 namespace json = boost::json;
 
-template <class... Fs>
-struct Overloaded : Fs... {
-  using Fs::operator()...;
-};
-
-/// The SELECT in a statement, or nothing.
-const SelectStatement* select_in(const SqlStatement& statement) {
-  return std::visit(Overloaded{
-                        [](const SelectStatement& select) { return &select; },
-                        [](const ExplainStatement& explain) { return &explain.select; },
-                        [](const InsertStatement& insert) { return &insert.source; },
-                        [](const CreateTableStatement& create) -> const SelectStatement* {
-                          return create.source ? &*create.source : nullptr;
-                        },
-                        [](const auto&) -> const SelectStatement* { return nullptr; },
-                    },
-                    statement);
-}
-
-/// The engine parses what follows the blanks before a SELECT: its positions become the statement's.
-void shift_locations(json::value& at, std::size_t by) {
-  if (json::array* list = at.if_array()) {
-    for (json::value& entry : *list) {
-      shift_locations(entry, by);
-    }
-  } else if (json::object* node = at.if_object()) {
-    for (auto& field : *node) {
-      if (field.key() == "query_location" && field.value().is_int64()) {
-        field.value() = field.value().get_int64() + static_cast<std::int64_t>(by);
-      } else {
-        shift_locations(field.value(), by);
-      }
-    }
-  }
-}
+constexpr std::size_t kLoggedParamsBytesMax = 4'096;
 
 }  // namespace
 
@@ -64,6 +30,8 @@ struct QueryService::Active {
   std::stop_source stop;
   RequestContext context;
   std::chrono::steady_clock::time_point started;
+  std::shared_ptr<engine::StatementMonitor> monitor = std::make_shared<engine::StatementMonitor>();
+  LoggedQuery logged;  ///< As far as it is known; of the thread that runs the query.
   /// Passes the caller's own stop on.
   std::optional<std::stop_callback<std::function<void()>>> on_caller_stop;
 };
@@ -71,10 +39,37 @@ struct QueryService::Active {
 struct QueryService::Registry {
   mutable std::mutex mutex;
   std::map<std::string, std::shared_ptr<Active>, std::less<>> active;
+  QueryLog* log = nullptr;
 
   void set_state(const std::shared_ptr<Active>& one, std::string state) {
     const std::lock_guard lock(mutex);
     one->info.state = std::move(state);
+  }
+  /// It is over: off the list, and into the log.
+  void finish(const std::shared_ptr<Active>& one, const Status& how) {
+    if (log != nullptr) {
+      complete(*one, how);
+      log->add(std::move(one->logged));
+    }
+    remove(one->info.id);
+  }
+
+ private:
+  static void complete(Active& one, const Status& how) {
+    LoggedQuery& logged = one.logged;
+    logged.elapsed_us = std::chrono::duration_cast<std::chrono::microseconds>(
+                            std::chrono::steady_clock::now() - one.started)
+                            .count();
+    if (!how) {
+      logged.code = to_string(how.error().code);
+      logged.message = how.error().message;
+    }
+    const engine::StatementMonitor::View view = one.monitor->view();
+    logged.lane = view.lane;
+    logged.attempts = view.attempts;
+    logged.scan_bytes = static_cast<std::int64_t>(view.scan_bytes);
+    logged.memory_peak_bytes = static_cast<std::int64_t>(view.memory_peak_bytes);
+    logged.spill_peak_bytes = static_cast<std::int64_t>(view.spill_peak_bytes);
   }
   void remove(const std::string& id) {
     std::shared_ptr<Active> last;  // Destroyed outside of the lock: its stop callback may run.
@@ -94,7 +89,9 @@ class QueryService::Tracked final : public engine::ResultStream {
       : inner_(std::move(inner)), registry_(std::move(registry)), active_(std::move(active)) {}
   ~Tracked() override {
     inner_.reset();
-    registry_->remove(active_->info.id);
+    if (!finished_) {
+      finish(fail(ErrorCode::Cancelled, "its reader left before the end"));
+    }
   }
   Tracked(const Tracked&) = delete;
   Tracked& operator=(const Tracked&) = delete;
@@ -103,25 +100,58 @@ class QueryService::Tracked final : public engine::ResultStream {
     return inner_->columns();
   }
   Result<std::optional<std::string>> next(const RequestContext& context) override {
-    return inner_->next(context);
+    auto bytes = inner_->next(context);
+    if (bytes) {
+      note(*bytes);
+    } else {
+      finish(std::unexpected(bytes.error()));
+    }
+    return bytes;
   }
   [[nodiscard]] int fd() const override { return inner_->fd(); }
-  Result<Poll> try_next() override { return inner_->try_next(); }
+  Result<Poll> try_next() override {
+    auto poll = inner_->try_next();
+    if (!poll) {
+      finish(std::unexpected(poll.error()));
+    } else if (poll->ready) {
+      note(poll->bytes);
+    }
+    return poll;
+  }
   [[nodiscard]] const engine::ResultEnd& end() const override { return inner_->end(); }
 
  private:
+  void note(const std::optional<std::string>& bytes) {
+    if (bytes) {
+      active_->logged.bytes += static_cast<std::int64_t>(bytes->size());
+      return;
+    }
+    active_->logged.rows = static_cast<std::int64_t>(inner_->end().row_count);
+    finish({});
+  }
+  void finish(const Status& how) {
+    if (!std::exchange(finished_, true)) {
+      registry_->finish(active_, how);
+    }
+  }
+
   std::unique_ptr<engine::ResultStream> inner_;
   std::shared_ptr<Registry> registry_;
   std::shared_ptr<Active> active_;
+  bool finished_ = false;
 };
 
 QueryService::QueryService(catalog::Catalog& catalog, engine::Engine& engine, TableSource& source,
                            TableWriter& writer, Options options)
     : engine_(engine),
       planner_(catalog, engine, source, options.planner),
-      writer_(catalog, engine, planner_, writer),
+      writer_(catalog, engine, planner_, source, writer),
       options_(options),
-      registry_(std::make_shared<Registry>()) {}
+      plans_(options.plan_bytes_max),
+      results_(options.result_bytes_max),
+      registry_(std::make_shared<Registry>()) {
+  registry_->log = options_.log;
+}
 
 QueryService::~QueryService() = default;
 
@@ -133,6 +163,19 @@ std::shared_ptr<QueryService::Active> QueryService::begin(const RequestContext& 
   active->started = std::chrono::steady_clock::now();
   active->info = {new_uuid(), request.sql, context.principal, std::chrono::system_clock::now(),
                   "planning"};
+  LoggedQuery& logged = active->logged;
+  logged.id = active->info.id;
+  logged.principal = context.principal;
+  logged.sql = sql_excerpt(request.sql);
+  logged.sql_is_whole = logged.sql.size() == request.sql.size();
+  logged.params_are_whole = to_json(request.params).size() <= kLoggedParamsBytesMax;
+  if (logged.params_are_whole) {
+    logged.params = request.params;
+  }
+  logged.as_of = request.as_of.value_or("");
+  logged.started_at_ms =
+      std::chrono::duration_cast<std::chrono::milliseconds>(active->info.started.time_since_epoch())
+          .count();
   active->context = context;
   active->context.stop = active->stop.get_token();
   // A write gets the caller's time: cut short, its outcome would be hard to know.
@@ -157,9 +200,11 @@ Result<QueryAnswer> QueryService::run(const RequestContext& context, const SqlRe
     return fail(ErrorCode::InvalidArgument, "params must be an array or an object");
   }
   const std::shared_ptr<Active> active = begin(context, request);
-  auto answer = run_active(active, request);
+  SqlRequest watched = request;
+  watched.monitor = active->monitor;
+  auto answer = run_active(active, watched);
   if (!answer) {
-    registry_->remove(active->info.id);
+    registry_->finish(active, std::unexpected(answer.error()));
   }
   return answer;
 }
@@ -178,15 +223,23 @@ Result<QueryAnswer> QueryService::run_active(const std::shared_ptr<Active>& acti
   answer.context = context;
   answer.started = active->started;
   std::unique_ptr<engine::ResultStream> stream;
-  const auto* explain = std::get_if<ExplainStatement>(&parsed->statement);
-  if (explain != nullptr || std::holds_alternative<SelectStatement>(parsed->statement)) {
-    LH_ASSIGN_OR_RETURN(StatementPlan planned, plan_statement(context, planner_, parsed, request));
+  if (std::holds_alternative<SelectStatement>(parsed->statement)) {
+    LH_RETURN_IF_ERROR(run_select(context, parsed, request, answer));
+    if (answer.is_unchanged) {
+      active->logged.cached = true;
+      registry_->finish(active, {});
+      return answer;
+    }
+    stream = std::move(answer.stream);
+  } else if (const auto* explain = std::get_if<ExplainStatement>(&parsed->statement)) {
+    LH_ASSIGN_OR_RETURN(
+        StatementPlan planned,
+        plan_statement(context, planner_, parsed, request,
+                       explain->analyze ? PlanPurpose::ExplainAnalyze : PlanPurpose::Explain));
     answer.snapshot_ids = std::move(planned.snapshot_ids);
     registry_->set_state(active, "running");
-    const std::string_view around =
-        explain == nullptr ? "" : (explain->analyze ? "EXPLAIN ANALYZE {}" : "EXPLAIN {}");
-    LH_ASSIGN_OR_RETURN(stream,
-                        execute(context, std::move(planned), request, around, answer.engine));
+    LH_ASSIGN_OR_RETURN(stream, execute(context, std::move(planned), request,
+                                        explain->analyze ? "EXPLAIN ANALYZE {}" : "EXPLAIN {}"));
   } else {
     registry_->set_state(active, "writing");
     LH_ASSIGN_OR_RETURN(WriteAnswer written, writer_.run(context, parsed, request));
@@ -194,6 +247,8 @@ Result<QueryAnswer> QueryService::run_active(const std::shared_ptr<Active>& acti
     stream = std::move(written.stream);
   }
   registry_->set_state(active, "streaming");
+  active->logged.cached = answer.is_cached;
+  active->logged.snapshot_ids = answer.snapshot_ids;
   answer.stream = std::make_unique<Tracked>(std::move(stream), registry_, active);
   return answer;
 }
@@ -204,7 +259,8 @@ Result<std::string> QueryService::explain(const RequestContext& context,
   if (!std::holds_alternative<SelectStatement>(parsed->statement)) {
     return fail(ErrorCode::InvalidArgument, "only a SELECT can be explained");
   }
-  LH_ASSIGN_OR_RETURN(StatementPlan planned, plan_statement(context, planner_, parsed, request));
+  LH_ASSIGN_OR_RETURN(StatementPlan planned,
+                      plan_statement(context, planner_, parsed, request, PlanPurpose::Explain));
   planned.statement.around_tree = "EXPLAIN {}";
   planned.statement.parameters = request.params;
   LH_ASSIGN_OR_RETURN(const auto rows, engine_.query_rows(context, std::move(planned.statement)));
@@ -221,7 +277,13 @@ std::vector<RunningQuery> QueryService::running() const {
   const std::lock_guard lock(registry_->mutex);
   std::vector<RunningQuery> out;
   for (const auto& [id, active] : registry_->active) {
-    out.push_back(active->info);
+    RunningQuery& one = out.emplace_back(active->info);
+    one.engine = active->monitor->view();
+    if (one.engine.waiting) {
+      one.state = "waiting";
+    } else if (one.engine.attempts > 0 && one.state == "planning") {
+      one.state = "running";
+    }
   }
   return out;
 }
@@ -251,28 +313,7 @@ Result<std::shared_ptr<const ParsedStatement>> QueryService::parse(const Request
       return found->second->second;
     }
   }
-  auto parsed = std::make_shared<ParsedStatement>();
-  LH_ASSIGN_OR_RETURN(parsed->statement, parse_statement(sql));
-  if (const SelectStatement* select = select_in(parsed->statement)) {
-    LH_ASSIGN_OR_RETURN(auto statements, engine_.parse(context, select->sql));
-    if (statements.size() != 1) {
-      return fail(ErrorCode::InvalidArgument, "a request holds one statement",
-                  "Send the statements one by one.");
-    }
-    if (!statements[0].tree.is_object()) {
-      const bool is_select = statements[0].kind == "SELECT";
-      return fail(
-          ErrorCode::InvalidArgument,
-          is_select ? fmt::format("the statement is not supported: {}", statements[0].tree_problem)
-                    : fmt::format("{} is not supported here", statements[0].kind),
-          is_select ? "A PIVOT needs the list of its values: PIVOT t ON c IN ('a', 'b')." : "");
-    }
-    parsed->tree = std::move(statements[0].tree);
-    if (statements[0].offset_bytes > 0) {
-      shift_locations(parsed->tree, statements[0].offset_bytes);
-    }
-    LH_RETURN_IF_ERROR(keep_column_names(context, engine_, parsed->tree));
-  }
+  LH_ASSIGN_OR_RETURN(auto parsed, parse_whole(context, engine_, sql));
   keep(sql, parsed);
   return parsed;
 }
@@ -293,25 +334,91 @@ void QueryService::keep(const std::string& sql,
   }
 }
 
+void QueryService::prepare(engine::Statement& statement, const SqlRequest& request) const {
+  statement.monitor = request.monitor;
+  statement.encoding = request.encoding;
+  statement.rows_max = request.limit;
+  if (options_.row_limit > 0) {
+    statement.rows_max = std::min(request.limit.value_or(UINT64_MAX), options_.row_limit);
+  }
+}
+
+Result<std::shared_ptr<const KeptPlan>> QueryService::plan_select(
+    const RequestContext& context, const std::shared_ptr<const ParsedStatement>& parsed,
+    const SqlRequest& request, bool may_be_held) {
+  const HotTables* hot = options_.planner.hot;
+  const std::string key = fmt::format("{}{}{}{}{}{}", may_be_held, context.principal, '\0',
+                                      request.as_of.value_or(""), '\0', request.sql);
+  // Asked before the plan is made: what changes meanwhile makes it an old one.
+  const std::uint64_t epoch = hot == nullptr ? 0 : hot->epoch();
+  if (auto kept = plans_.find(key); kept != nullptr && kept->hot_epoch == epoch) {
+    LH_ASSIGN_OR_RETURN(const bool holds, planner_.still_holds(context, kept->basis));
+    if (holds) {
+      return kept;
+    }
+  }
+  LH_ASSIGN_OR_RETURN(StatementPlan plan, plan_statement(context, planner_, parsed, request,
+                                                         PlanPurpose::Run, may_be_held));
+  PlanBasis basis = std::move(plan.basis);
+  const bool is_whole = basis.is_whole;
+  auto made = make_kept_plan(std::move(plan), std::move(basis), epoch);
+  if (is_whole) {
+    plans_.put(key, made);
+  }
+  return made;
+}
+
+Status QueryService::run_select(const RequestContext& context,
+                                const std::shared_ptr<const ParsedStatement>& parsed,
+                                const SqlRequest& request, QueryAnswer& answer) {
+  // The second time is for what was in memory and has gone, or turned out too much for that lane.
+  for (const bool may_be_held : {true, false}) {
+    if (may_be_held && request.engine == EngineChoice::Cluster) {
+      continue;
+    }
+    LH_ASSIGN_OR_RETURN(const auto kept, plan_select(context, parsed, request, may_be_held));
+    answer.snapshot_ids = kept->plan.snapshot_ids;
+    std::optional<StatementPlan> plan = kept->for_run();
+    if (!plan && may_be_held) {
+      continue;
+    }
+    plan->statement.parameters = request.params;
+    plan->statement.monitor = request.monitor;
+    prepare(plan->statement, request);
+    std::string key;
+    if (!kept->plan.is_volatile && request.engine != EngineChoice::Cluster) {
+      key = ResultCache::key_of(kept->digest, plan->statement);
+      answer.tag = key;
+      answer.is_unchanged = request.knows_tag && request.knows_tag(key);
+      answer.stream = answer.is_unchanged ? nullptr : results_.find(key);
+      answer.is_cached = answer.stream != nullptr;
+      if (answer.is_unchanged || answer.is_cached) {
+        return {};
+      }
+    }
+    LH_ASSIGN_OR_RETURN(auto elsewhere, route_to_cluster(context, options_.cluster, engine_, *plan,
+                                                         request.engine));
+    answer.engine = elsewhere == nullptr ? "local" : "trino";
+    auto stream = elsewhere == nullptr
+                      ? execute(context, *std::move(plan), request, "")
+                      : Result<std::unique_ptr<engine::ResultStream>>(std::move(elsewhere));
+    if (stream) {
+      answer.stream = key.empty() ? *std::move(stream) : results_.keep(key, *std::move(stream));
+      return {};
+    }
+    if (!may_be_held || !engine::is_held_gone(stream.error())) {
+      return std::unexpected(std::move(stream).error());
+    }
+  }
+  return {};
+}
+
 Result<std::unique_ptr<engine::ResultStream>> QueryService::execute(const RequestContext& context,
                                                                     StatementPlan plan,
                                                                     const SqlRequest& request,
-                                                                    std::string_view around,
-                                                                    std::string_view& engine) {
+                                                                    std::string_view around) {
   plan.statement.around_tree = around;
-  plan.statement.encoding = request.encoding;
-  plan.statement.rows_max = request.limit;
-  if (options_.row_limit > 0) {
-    plan.statement.rows_max = std::min(request.limit.value_or(UINT64_MAX), options_.row_limit);
-  }
-  if (around.empty()) {
-    LH_ASSIGN_OR_RETURN(auto elsewhere,
-                        route_to_cluster(context, options_.cluster, engine_, plan, request.engine));
-    if (elsewhere != nullptr) {
-      engine = "trino";
-      return elsewhere;
-    }
-  }
+  prepare(plan.statement, request);
   auto stream = engine_.execute(context, std::move(plan.statement));
   if (!stream && stream.error().code == ErrorCode::InvalidArgument &&
       !stream.error().position_bytes) {

@@ -20,7 +20,11 @@
 #include "base/request_context.h"
 #include "catalog/catalog.h"
 #include "engine/engine.h"
+#include "engine/statement_monitor.h"
 #include "query/cluster.h"
+#include "query/plan_cache.h"
+#include "query/query_log.h"
+#include "query/result_cache.h"
 #include "query/sql_request.h"
 #include "query/statement_plan.h"
 #include "query/statement_writer.h"
@@ -38,6 +42,10 @@ struct QueryAnswer {
   /// What was read, and after a write what it made: dataset and snapshot.
   std::vector<std::pair<std::string, std::int64_t>> snapshot_ids;
   std::chrono::steady_clock::time_point started;
+  /// Names the answer's content: the same tag, the same rows. Empty where there is none.
+  std::string tag;
+  bool is_cached = false;             ///< The rows are from an earlier run.
+  bool is_unchanged = false;          ///< The caller knows the tag: there is no stream.
   std::string_view engine = "local";  ///< Where it runs: or "trino".
 };
 
@@ -47,7 +55,8 @@ struct RunningQuery {
   std::string sql;
   std::string principal;
   std::chrono::system_clock::time_point started;
-  std::string state;  ///< "planning", "running", "writing", "streaming".
+  std::string state;  ///< "planning", "waiting", "running", "writing", "streaming".
+  engine::StatementMonitor::View engine = {};  ///< How it fares there.
 };
 
 /// Runs SQL: the one way from a statement to rows or to a commit, for every door.
@@ -64,8 +73,11 @@ class QueryService {
     std::size_t parsed_max = 512;  ///< Statements whose trees are kept.
     /// Of their texts; a tree takes some thirty times as much.
     std::size_t parsed_bytes_max = std::size_t{1} << 20U;
+    std::size_t plan_bytes_max = std::size_t{64} << 20U;    ///< Of plans that are kept.
+    std::size_t result_bytes_max = std::size_t{64} << 20U;  ///< Of answers that are; 0: none.
     Planner::Options planner;
     Cluster* cluster = nullptr;  ///< Where big SELECTs go; null: there is none.
+    QueryLog* log = nullptr;     ///< Null: none is kept.
   };
 
   QueryService(catalog::Catalog& catalog, engine::Engine& engine, TableSource& source,
@@ -82,6 +94,8 @@ class QueryService {
   /// DuckDB's plan of a SELECT, as text.
   Result<std::string> explain(const RequestContext& context, const SqlRequest& request);
 
+  [[nodiscard]] ResultCacheStats result_cache_stats() const { return results_.stats(); }
+
   [[nodiscard]] std::vector<RunningQuery> running() const;
   /// False if no such query runs (any more).
   bool cancel(std::string_view query_id);
@@ -93,17 +107,26 @@ class QueryService {
                                                        const std::string& sql);
   void keep(const std::string& sql, const std::shared_ptr<const ParsedStatement>& parsed);
   Result<QueryAnswer> run_active(const std::shared_ptr<Active>& active, const SqlRequest& request);
+  /// A SELECT's plan: a kept one if it still holds.
+  Result<std::shared_ptr<const KeptPlan>> plan_select(
+      const RequestContext& context, const std::shared_ptr<const ParsedStatement>& parsed,
+      const SqlRequest& request, bool may_be_held);
+  void prepare(engine::Statement& statement, const SqlRequest& request) const;
+  Status run_select(const RequestContext& context,
+                    const std::shared_ptr<const ParsedStatement>& parsed, const SqlRequest& request,
+                    QueryAnswer& answer);
   Result<std::unique_ptr<engine::ResultStream>> execute(const RequestContext& context,
                                                         StatementPlan plan,
                                                         const SqlRequest& request,
-                                                        std::string_view around,
-                                                        std::string_view& engine);
+                                                        std::string_view around);
   std::shared_ptr<Active> begin(const RequestContext& context, const SqlRequest& request);
 
   engine::Engine& engine_;
   Planner planner_;
   StatementWriter writer_;
   Options options_;
+  PlanCache plans_;
+  ResultCache results_;
 
   using ParsedEntry = std::pair<std::string, std::shared_ptr<const ParsedStatement>>;
   std::mutex parsed_mutex_;

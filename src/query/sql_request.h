@@ -2,8 +2,11 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
+#include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include <boost/json/value.hpp>
 
@@ -32,6 +35,11 @@ struct SqlRequest {
   /// answered as the first time; the key with another digest is AlreadyExists.
   std::string idempotency_key;
   std::string fingerprint;
+  /// Asked of a SELECT's entity tag: true if the caller has that answer and wants to be told so.
+  /// Empty: it has none.
+  std::function<bool(std::string_view tag)> knows_tag;
+  /// Told how the statement fares in the engine; the service sets it.
+  std::shared_ptr<engine::StatementMonitor> monitor;
 };
 
 }  // namespace lakehouse::query

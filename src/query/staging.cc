@@ -31,13 +31,21 @@ Result<StagingFolder> StagingFolder::make(const storage::Buckets& buckets,
     return fail(ErrorCode::Unimplemented, "bucket " + bucket + " is no folder of this machine",
                 "Writing to it needs a local staging folder, which this version lacks.");
   }
+  return make_at(*path);
+}
+
+Result<StagingFolder> StagingFolder::make_below(const std::string& parent) {
+  return make_at(parent + "/" + new_uuid());
+}
+
+Result<StagingFolder> StagingFolder::make_at(const std::string& path) {
   std::error_code problem;
-  std::filesystem::create_directories(*path, problem);
+  std::filesystem::create_directories(path, problem);
   if (problem) {
     return fail(ErrorCode::Unavailable,
-                "cannot make the staging folder " + *path + ": " + problem.message());
+                "cannot make the staging folder " + path + ": " + problem.message());
   }
-  return StagingFolder(*path);
+  return StagingFolder(path);
 }
 
 void StagingFolder::remove() noexcept {

@@ -17,6 +17,8 @@ class StagingFolder {
  public:
   /// Unimplemented if the bucket is no folder of this machine.
   static Result<StagingFolder> make(const storage::Buckets& buckets, const std::string& bucket);
+  /// Below another one, which it must not outlive.
+  static Result<StagingFolder> make_below(const std::string& parent);
   ~StagingFolder() { remove(); }
   StagingFolder(const StagingFolder&) = delete;
   StagingFolder& operator=(const StagingFolder&) = delete;
@@ -34,6 +36,7 @@ class StagingFolder {
 
  private:
   explicit StagingFolder(std::string path) : path_(std::move(path)) {}
+  static Result<StagingFolder> make_at(const std::string& path);
   void remove() noexcept;
 
   std::string path_;

@@ -38,29 +38,6 @@ bool replaces_rows(WriteMode mode) {
   return mode == WriteMode::Replace || mode == WriteMode::CreateOrReplace;
 }
 
-/// Whether a commit that failed so certainly did not happen, so that its files may go.
-bool certainly_not_committed(ErrorCode code) {
-  switch (code) {
-    case ErrorCode::CommitStateUnknown:
-    case ErrorCode::Internal:
-    case ErrorCode::DataLoss: return false;
-    case ErrorCode::InvalidArgument:
-    case ErrorCode::OutOfRange:
-    case ErrorCode::NotFound:
-    case ErrorCode::AlreadyExists:
-    case ErrorCode::FailedPrecondition:
-    case ErrorCode::Aborted:
-    case ErrorCode::Unauthenticated:
-    case ErrorCode::PermissionDenied:
-    case ErrorCode::ResourceExhausted:
-    case ErrorCode::Unavailable:
-    case ErrorCode::DeadlineExceeded:
-    case ErrorCode::Cancelled:
-    case ErrorCode::Unimplemented: return true;
-  }
-  return false;
-}
-
 void back_off(int tries) {
   thread_local std::minstd_rand random(std::random_device{}());
   std::uniform_int_distribution<int> pause_ms(1, 5 * std::min(tries, 20));
@@ -110,6 +87,28 @@ catalog::CreateTable creation(const TableIdentifier& table, iceberg::Schema sche
 }
 
 }  // namespace
+
+bool certainly_not_committed(ErrorCode code) {
+  switch (code) {
+    case ErrorCode::CommitStateUnknown:
+    case ErrorCode::Internal:
+    case ErrorCode::DataLoss: return false;
+    case ErrorCode::InvalidArgument:
+    case ErrorCode::OutOfRange:
+    case ErrorCode::NotFound:
+    case ErrorCode::AlreadyExists:
+    case ErrorCode::FailedPrecondition:
+    case ErrorCode::Aborted:
+    case ErrorCode::Unauthenticated:
+    case ErrorCode::PermissionDenied:
+    case ErrorCode::ResourceExhausted:
+    case ErrorCode::Unavailable:
+    case ErrorCode::DeadlineExceeded:
+    case ErrorCode::Cancelled:
+    case ErrorCode::Unimplemented: return true;
+  }
+  return false;
+}
 
 struct TableWriter::Job {
   LoadedTable base;  ///< Staged, if the table is to be made.
@@ -185,7 +184,8 @@ Result<Appended> TableWriter::append_once(const RequestContext& context,
 Status TableWriter::plan(const RequestContext& context, const AppendRequest& request, Job* job) {
   job->source_columns = request.source_columns;
   if (job->source_columns.empty()) {
-    LH_ASSIGN_OR_RETURN(job->source_columns, engine_.describe(context, request.source));
+    engine::Engine& engine = request.engine == nullptr ? engine_ : *request.engine;
+    LH_ASSIGN_OR_RETURN(job->source_columns, engine.describe(context, request.source));
   }
   if (request.mode == WriteMode::Create) {
     return plan_create(context, request, job);
@@ -282,14 +282,17 @@ Status TableWriter::write_files(const RequestContext& context, const AppendReque
                                 Job* job) {
   LH_ASSIGN_OR_RETURN(const storage::ResolvedLocation place,
                       buckets_.resolve(job->shape->location));
-  LH_ASSIGN_OR_RETURN(job->staging, StagingFolder::make(buckets_, place.bucket));
+  LH_ASSIGN_OR_RETURN(job->staging, request.staging_parent.empty()
+                                        ? StagingFolder::make(buckets_, place.bucket)
+                                        : StagingFolder::make_below(request.staging_parent));
   const bool one_file = request.source_bytes && *request.source_bytes <= kOneFileSourceBytesMax;
   const CopyOptions options{.folder = job->staging->path(),
                             .file_size_bytes = one_file ? 0 : options_.file_size_bytes_target,
                             .row_group_rows = options_.row_group_rows};
   LH_ASSIGN_OR_RETURN(CopyPlan copy, plan_copy(*job->shape, request.source, job->source_columns,
                                                request.columns, options));
-  const Result<engine::Rows> stats = engine_.query_rows(context, std::move(copy.statement));
+  engine::Engine& engine = request.engine == nullptr ? engine_ : *request.engine;
+  const Result<engine::Rows> stats = engine.query_rows(context, std::move(copy.statement));
   if (!stats) {
     return std::unexpected(naming_columns(stats.error(), request, *job->shape->current_schema()));
   }
@@ -319,10 +322,10 @@ Status TableWriter::adopt_files(const RequestContext& context, Job* job) {
   return {};
 }
 
-Result<std::unique_lock<std::timed_mutex>> TableWriter::lock_commits(const RequestContext& context,
-                                                                     const Job& job) {
-  const std::size_t which = std::hash<std::string>{}(job.shape->table_uuid) % commit_locks_.size();
-  std::unique_lock<std::timed_mutex> lock(commit_locks_[which], std::defer_lock);
+Result<std::unique_lock<std::timed_mutex>> TableWriter::hold_commits(
+    const RequestContext& context, const std::string& table_uuid) {
+  std::unique_lock<std::timed_mutex> lock(commit_locks_[commit_lock_of(table_uuid)],
+                                          std::defer_lock);
   while (!lock.try_lock_for(std::chrono::milliseconds(50))) {
     LH_RETURN_IF_ERROR(context.check());
   }
@@ -331,7 +334,7 @@ Result<std::unique_lock<std::timed_mutex>> TableWriter::lock_commits(const Reque
 
 Result<Appended> TableWriter::commit(const RequestContext& context, const AppendRequest& request,
                                      Job* job) {
-  Result<std::unique_lock<std::timed_mutex>> lock = lock_commits(context, *job);
+  Result<std::unique_lock<std::timed_mutex>> lock = hold_commits(context, job->shape->table_uuid);
   if (!lock) {
     undo(context, job);
     return std::unexpected(std::move(lock).error());

@@ -137,6 +137,10 @@ struct AppendRequest {
   /// `around_tree`). Variables, parameters and `before` are passed through; `encoding` and
   /// `rows_max` are ignored. Text must come from our own code, never from a request.
   engine::Statement source;
+  /// Runs the source in the place of the writer's own engine, and may write below `staging_parent`
+  /// alone: a folder in the staging of the table's bucket. Null and empty: neither.
+  engine::Engine* engine = nullptr;
+  std::string staging_parent;
   /// The source's columns if they are known: saves asking the engine.
   std::vector<engine::Column> source_columns;
   /// What the source reads, if known: below a few times the file size, all rows go into one file
@@ -174,6 +178,9 @@ enum class IfExists : std::uint8_t {
   Keep,     ///< CREATE TABLE IF NOT EXISTS
   Replace,  ///< CREATE OR REPLACE TABLE
 };
+
+/// Whether a commit that failed so certainly did not happen, so that its files may go.
+[[nodiscard]] bool certainly_not_committed(ErrorCode code);
 
 /// Writes tables. Engines write to staging only; what they wrote becomes the table's by a rename,
 /// made durable first, and visible by the commit.
@@ -228,6 +235,18 @@ class TableWriter {
                            const std::vector<std::string>& name_space, bool if_exists,
                            bool cascade);
 
+  /// Keeps our own writers from committing to the table until the lock goes. They take turns at a
+  /// table's commit (by its UUID's hash), so that only other clients' commits are ever lost to.
+  /// Whoever holds one must not append.
+  Result<std::unique_lock<std::timed_mutex>> hold_commits(const RequestContext& context,
+                                                          const std::string& table_uuid);
+  [[nodiscard]] iceberg::ManifestCache& manifests() const { return manifests_; }
+  [[nodiscard]] const Options& options() const { return options_; }
+  /// The same number: the same lock.
+  [[nodiscard]] std::size_t commit_lock_of(const std::string& table_uuid) const {
+    return std::hash<std::string>{}(table_uuid) % commit_locks_.size();
+  }
+
  private:
   /// One write on its way from rows to a commit.
   struct Job;
@@ -246,8 +265,6 @@ class TableWriter {
                                         const Job& job, std::int64_t now_ms);
   Status rebase(const RequestContext& context, const AppendRequest& request, Job* job);
   void undo(const RequestContext& context, Job* job);
-  Result<std::unique_lock<std::timed_mutex>> lock_commits(const RequestContext& context,
-                                                          const Job& job);
   Result<catalog::LoadedTable> replace_by_empty(const RequestContext& context,
                                                 const catalog::TableIdentifier& table,
                                                 const TableDefinition& definition,
@@ -260,8 +277,6 @@ class TableWriter {
   const storage::Buckets& buckets_;
   iceberg::ManifestCache& manifests_;
   Options options_;
-  /// Our own writers take turns at a table's commit (by its UUID's hash), so that only other
-  /// clients' commits are ever lost to.
   std::array<std::timed_mutex, 64> commit_locks_;
 };
 

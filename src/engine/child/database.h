@@ -13,7 +13,8 @@ struct DatabaseOptions {
   std::uint64_t memory_limit_bytes = 0;  ///< See fill_in_machine: 0 becomes 60 %.
   unsigned threads = 0;                  ///< 0: as many as cores.
   std::string spill_directory;
-  EngineGrant grant;   ///< With the spill directory among the writable folders.
+  std::uint64_t spill_bytes_max = 0;  ///< 0: DuckDB's default, nine tenths of what is free.
+  EngineGrant grant;                  ///< With the spill directory among the writable folders.
   bool locked = true;  ///< False: DuckDB's own locks stay open, for tests of the kernel's alone.
 };
 

@@ -35,6 +35,7 @@ struct ServerOptions {
   DatabaseOptions database;
   EngineLimits limits;
   SandboxMode sandbox = SandboxMode::BestEffort;
+  bool grant_later = false;  ///< The grant comes over the control connection.
   unsigned connections_max = 192;
   pid_t parent = 0;
 };
@@ -53,6 +54,8 @@ Result<ServerOptions> read_options(int argc, char** argv) {
     const std::string_view value = argv[i + 1];
     if (name == "--memory-limit-bytes") {
       options.database.memory_limit_bytes = number(value);
+    } else if (name == "--spill-bytes-max") {
+      options.database.spill_bytes_max = number(value);
     } else if (name == "--threads") {
       options.database.threads = static_cast<unsigned>(number(value));
     } else if (name == "--spill") {
@@ -75,6 +78,8 @@ Result<ServerOptions> read_options(int argc, char** argv) {
       options.limits.nice = static_cast<int>(number(value));
     } else if (name == "--sandbox") {
       options.sandbox = static_cast<SandboxMode>(number(value));
+    } else if (name == "--grant-later") {
+      options.grant_later = number(value) != 0;
     } else if (name == "--duckdb-locked") {
       options.database.locked = number(value) != 0;
     } else {
@@ -120,6 +125,15 @@ void refuse(int fd) {
                            std::chrono::steady_clock::now() + std::chrono::seconds(1)));
 }
 
+// A spare child has come this far and waits.
+Status receive_grant(EngineGrant& grant) {
+  LH_ASSIGN_OR_RETURN(const Frame frame, FrameReader(kControlFd).read(Deadline::max()));
+  LH_ASSIGN_OR_RETURN(EngineGrant given, decode_grant(frame.payload));
+  grant.readable = std::move(given.readable);
+  grant.writable = std::move(given.writable);
+  return {};
+}
+
 /// What a child does before it serves: first it is locked in, then DuckDB opens.
 struct Opened {
   Database database;
@@ -135,6 +149,9 @@ Result<Opened> open_locked_in(ServerOptions options) {
   if (problem) {
     return fail(ErrorCode::Unavailable, fmt::format("the spill directory {}: {}",
                                                     database.spill_directory, problem.message()));
+  }
+  if (options.grant_later) {
+    LH_RETURN_IF_ERROR(receive_grant(database.grant));
   }
   database.grant.writable.emplace_back(database.spill_directory);
   const SandboxOptions sandbox{

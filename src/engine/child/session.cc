@@ -1,6 +1,8 @@
 #include "engine/child/session.h"
 
 #include <algorithm>
+#include <array>
+#include <charconv>
 #include <exception>
 
 #include <fmt/format.h>
@@ -108,6 +110,28 @@ Result<std::vector<Column>> columns_with_parameters(const Connection& connection
   }
 }
 
+// What has a number is watched; for the many small statements it would cost more than it tells.
+constexpr std::array kObserved{
+    "SET enable_progress_bar = true", "SET enable_progress_bar_print = false",
+    "SET enable_profiling = 'no_output'",
+    R"(SET custom_profiling_settings = '{"SYSTEM_PEAK_BUFFER_MEMORY": "true",
+                                         "SYSTEM_PEAK_TEMP_DIR_SIZE": "true"}')"};
+
+// Valid once the result has gone.
+std::uint64_t measured(const Connection& connection, const char* metric) {
+  duckdb_profiling_info info = duckdb_get_profiling_info(connection.get());
+  duckdb_value value = info == nullptr ? nullptr : duckdb_profiling_info_get_value(info, metric);
+  if (value == nullptr) {
+    return 0;
+  }
+  char* text = duckdb_get_varchar(value);
+  duckdb_destroy_value(&value);
+  const std::string digits = take_string(text);
+  std::uint64_t number = 0;
+  std::from_chars(digits.data(), digits.data() + digits.size(), number);
+  return number;
+}
+
 Error for_interrupt(ErrorCode reason) {
   return Error{.code = reason,
                .message = reason == ErrorCode::Cancelled
@@ -171,8 +195,16 @@ Status Session::answer(const Request& request) {
   if (request.operation == Operation::Parse) {
     return answer_parse(request);
   }
+  if (request.operation == Operation::Progress) {
+    return writer_.send(FrameType::Answer, encode_progress(watcher_.progress()), deadline_);
+  }
   LH_ASSIGN_OR_RETURN(const Connection connection, take_connection());
-  const Watcher::Guard guard = watcher_.watch(fd_.get(), connection.get(), deadline_);
+  if (request.id != 0) {
+    for (const char* setting : kObserved) {
+      LH_RETURN_IF_ERROR(run_sql(connection, setting));
+    }
+  }
+  const Watcher::Guard guard = watcher_.watch(fd_.get(), connection.get(), deadline_, request.id);
   Status done = run_statement(connection, request);
   if (!done && done.error().code == ErrorCode::Cancelled) {
     if (const auto reason = guard.reason()) {
@@ -233,7 +265,7 @@ Status Session::run_statement(const Connection& connection, const Request& reque
   }
   LH_RETURN_IF_ERROR(run_all(connection, statement.before));
   return request.operation == Operation::Describe ? answer_describe(connection, statement)
-                                                  : answer_execute(connection, statement);
+                                                  : answer_execute(connection, request);
 }
 
 Status Session::answer_describe(const Connection& connection, const Statement& statement) {
@@ -255,7 +287,8 @@ Status Session::answer_describe(const Connection& connection, const Statement& s
   return writer_.send(FrameType::Answer, encode_columns(columns), deadline_);
 }
 
-Status Session::answer_execute(const Connection& connection, const Statement& statement) {
+Status Session::answer_execute(const Connection& connection, const Request& request) {
+  const Statement& statement = request.statement;
   const std::string_view tree_text = statement.is_tree ? statement.text : std::string_view{};
   std::string sql = statement.text;
   const auto begin = [&](QueryResult& result) -> Result<DataChunk> {
@@ -275,9 +308,15 @@ Status Session::answer_execute(const Connection& connection, const Statement& st
   if (!end) {
     return std::unexpected(locate_error(std::move(end).error(), sql, tree_text));
   }
-  if (!statement.after.empty()) {
+  if (request.id != 0 || !statement.after.empty()) {
     // A connection runs one statement at a time, and a stream is one until it is destroyed.
     result = QueryResult();
+  }
+  if (request.id != 0) {
+    end->memory_peak_bytes = measured(connection, "SYSTEM_PEAK_BUFFER_MEMORY");
+    end->spill_peak_bytes = measured(connection, "SYSTEM_PEAK_TEMP_DIR_SIZE");
+  }
+  if (!statement.after.empty()) {
     LH_RETURN_IF_ERROR(run_all(connection, statement.after));
   }
   return writer_.send(FrameType::End, encode_end(*end), deadline_);

@@ -40,7 +40,7 @@ class Session {
   Status answer(const Request& request);
   Status answer_parse(const Request& request);
   Status answer_describe(const Connection& connection, const Statement& statement);
-  Status answer_execute(const Connection& connection, const Statement& statement);
+  Status answer_execute(const Connection& connection, const Request& request);
   Status run_statement(const Connection& connection, const Request& request);
 
   Result<SqlTree*> tree();

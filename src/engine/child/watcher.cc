@@ -41,14 +41,17 @@ void Watcher::wake() const {
   ::eventfd_write(wake_.get(), 1);
 }
 
-Watcher::Guard Watcher::watch(int fd, duckdb_connection connection, Deadline deadline) {
+Watcher::Guard Watcher::watch(int fd, duckdb_connection connection, Deadline deadline,
+                              std::uint64_t statement) {
   std::uint64_t id = 0;
   {
     const std::lock_guard lock(mutex_);
     id = next_id_++;
-    entries_.emplace(
-        id,
-        Entry{.fd = fd, .connection = connection, .deadline = deadline, .reason = std::nullopt});
+    entries_.emplace(id, Entry{.fd = fd,
+                               .connection = connection,
+                               .deadline = deadline,
+                               .id = statement,
+                               .reason = std::nullopt});
     // The caller sends nothing while its statement runs: only its going is an event.
     epoll_event event{.events = EPOLLRDHUP | EPOLLONESHOT, .data = {.u64 = id}};
     ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event);
@@ -57,6 +60,18 @@ Watcher::Guard Watcher::watch(int fd, duckdb_connection connection, Deadline dea
     wake();
   }
   return {*this, id};
+}
+
+std::vector<StatementProgress> Watcher::progress() {
+  std::vector<StatementProgress> out;
+  const std::lock_guard lock(mutex_);
+  for (const auto& [number, entry] : entries_) {
+    if (entry.id != 0) {
+      const double percentage = duckdb_query_progress(entry.connection).percentage;
+      out.push_back({.id = entry.id, .done = percentage < 0 ? -1 : percentage / 100});
+    }
+  }
+  return out;
 }
 
 Watcher::Guard::~Guard() {

@@ -7,11 +7,13 @@
 #include <mutex>
 #include <optional>
 #include <thread>
+#include <vector>
 
 #include "base/error.h"
 #include "base/unique_fd.h"
 #include "engine/child/duck.h"
 #include "engine/wire/frame.h"
+#include "engine/wire/messages.h"
 
 namespace lakehouse::engine {
 
@@ -40,13 +42,18 @@ class Watcher {
     Watcher& watcher_;
     std::uint64_t id_;
   };
-  [[nodiscard]] Guard watch(int fd, duckdb_connection connection, Deadline deadline);
+  /// `id` is what `progress` calls it; 0: it does not.
+  [[nodiscard]] Guard watch(int fd, duckdb_connection connection, Deadline deadline,
+                            std::uint64_t id);
+
+  [[nodiscard]] std::vector<StatementProgress> progress();
 
  private:
   struct Entry {
     int fd = -1;
     duckdb_connection connection = nullptr;
     Deadline deadline;
+    std::uint64_t id = 0;
     std::optional<ErrorCode> reason;
   };
 

@@ -59,6 +59,7 @@ class Connections : public std::enable_shared_from_this<Connections> {
   [[nodiscard]] EngineMetrics metrics() const;
   void stop(std::chrono::milliseconds grace);
   void kill() { supervisor_.kill(); }
+  void give(EngineGrant grant) { supervisor_.give(std::move(grant)); }
 
  private:
   struct Idle {

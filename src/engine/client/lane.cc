@@ -18,6 +18,10 @@ using Clock = LaneStatement::Clock;
 // Rows that begin to flow are passed on after this, even if they do not fill a first frame.
 constexpr std::chrono::seconds kFirstRowsWait{10};
 constexpr std::chrono::seconds kLyingMax{1};
+// Light statements that read less are over before anybody asks how they are.
+constexpr std::uint64_t kObservedBytesMin = std::uint64_t{4} << 20U;
+constexpr std::chrono::milliseconds kObservedAfter{300};
+constexpr std::chrono::seconds kProgressWait{2};
 // A child that has lost its biggest statement gets this long to give its memory back.
 constexpr std::chrono::seconds kShrinkTime{3};
 
@@ -118,7 +122,7 @@ class LaneEngine::Stream final : public ResultStream {
       return;
     }
     statement_->give_place_back();
-    if (StatementMonitor* monitor = statement_->monitor()) {
+    if (const auto& monitor = statement_->monitor()) {
       monitor->update([&](StatementMonitor::View& view) {
         view.progress = 1;
         view.memory_peak_bytes = std::max(view.memory_peak_bytes, end().memory_peak_bytes);
@@ -195,6 +199,9 @@ LaneAttempt LaneEngine::run_here(const std::shared_ptr<LaneStatement>& statement
     return failed(*statement, std::move(lease).error(), context, until, false);
   }
   statement->attach((*lease)->fd());
+  request.id = options_.lane != Lane::Light || statement->scan_bytes() > kObservedBytesMin
+                   ? statement->id()
+                   : 0;
   auto stream = begin_statement(*lease, context, until, request);
   if (!stream) {
     statement->attach(-1);
@@ -226,6 +233,7 @@ LaneAttempt LaneEngine::run(const RequestContext& context, Request& request,
         view.lane = options_.lane;
         view.waiting = waiting;
         view.attempts += waiting ? 0 : 1;
+        view.scan_bytes = request.statement.scan_bytes.value_or(0);
         view.progress = -1;
       });
     }
@@ -297,6 +305,36 @@ void LaneEngine::look() {
     shrink();
   } else {
     too_big_since_.reset();
+  }
+}
+
+void LaneEngine::ask_progress() {
+  std::map<std::uint64_t, std::shared_ptr<StatementMonitor>> asked;
+  {
+    const auto now = Clock::now();
+    const std::lock_guard lock(mutex_);
+    for (const auto& [id, statement] : statements_) {
+      if (statement->monitor() != nullptr && now - statement->began() > kObservedAfter) {
+        asked.emplace(id, statement->monitor());
+      }
+    }
+  }
+  if (asked.empty()) {
+    return;
+  }
+  RequestContext context;
+  context.deadline = Clock::now() + kProgressWait;
+  Request request{
+      .operation = Operation::Progress, .time_left = {}, .sql = {}, .statement = {}, .id = 0};
+  const auto answer = ask_value(pool_->connections(), context, request);
+  if (!answer) {
+    return;
+  }
+  const auto progress = decode_progress(*answer);
+  for (const StatementProgress& one : progress.value_or(std::vector<StatementProgress>())) {
+    if (const auto monitor = asked.find(one.id); monitor != asked.end() && one.done >= 0) {
+      monitor->second->update([&](StatementMonitor::View& view) { view.progress = one.done; });
+    }
   }
 }
 

@@ -33,7 +33,7 @@ class LaneStatement {
   [[nodiscard]] std::uint64_t id() const { return id_; }
   [[nodiscard]] std::uint64_t scan_bytes() const { return scan_bytes_; }
   [[nodiscard]] Clock::time_point began() const { return began_; }
-  [[nodiscard]] StatementMonitor* monitor() const { return monitor_.get(); }
+  [[nodiscard]] const std::shared_ptr<StatementMonitor>& monitor() const { return monitor_; }
   void give_place_back() { place_->give_back(); }
 
   /// Whether others ran in the child while it did.
@@ -95,6 +95,8 @@ class LaneEngine {
   /// A look at what runs: takes places back from readers that do not read, and statements out of a
   /// child that is too big. To be called a few times a second.
   void look();
+  /// Tells monitors how far their statements are. May take as long as the child lets it.
+  void ask_progress();
   /// The machine is out of memory, and this child is its biggest.
   void shrink();
 

@@ -86,6 +86,7 @@ std::vector<std::string> Supervisor::child_arguments() const {
     arguments.push_back(std::move(value));
   };
   add("--memory-limit-bytes", std::to_string(options_.memory_limit_bytes));
+  add("--spill-bytes-max", std::to_string(options_.spill_bytes_max));
   add("--threads", std::to_string(options_.threads));
   add("--spill", (options_.spill_directory / "engine-spill").string());
   // Room for connections that are idle, or whose other end has just gone.
@@ -105,6 +106,7 @@ std::vector<std::string> Supervisor::child_arguments() const {
   }
   add("--data-bytes-max", std::to_string(options_.limits.data_bytes_max));
   add("--nice", std::to_string(options_.limits.nice));
+  add("--grant-later", options_.grant_later ? "1" : "0");
   add("--sandbox", std::to_string(static_cast<int>(options_.sandbox)));
   return arguments;
 }
@@ -140,6 +142,21 @@ void Supervisor::run() {
   }
 }
 
+void Supervisor::give(EngineGrant grant) {
+  const std::lock_guard lock(mutex_);
+  given_ = std::move(grant);
+  send_grant();
+}
+
+void Supervisor::send_grant() const {
+  if (given_ && control_) {
+    // A child that has just ended takes no grant; the next one is given it when it starts.
+    static_cast<void>(FrameWriter(control_.get())
+                          .send(FrameType::Request, encode_grant(*given_),
+                                std::chrono::steady_clock::now() + std::chrono::seconds(5)));
+  }
+}
+
 std::string Supervisor::run_child() {
   empty_spill();
   auto child = start_child(options_.executable, child_arguments());
@@ -151,6 +168,7 @@ std::string Supervisor::run_child() {
     control_ = std::move(child->control);
     pid_ = child->pid;
     ++generation_;
+    send_grant();
   }
   watch(*child);
   {

@@ -41,6 +41,8 @@ class Supervisor {
   void fill(EngineMetrics& metrics) const;
   void stop();
   void kill();
+  /// See EnginePool::give.
+  void give(EngineGrant grant);
 
  private:
   void run();
@@ -50,6 +52,7 @@ class Supervisor {
   bool take_log(int fd, std::string& partial);
   bool take_hello();
   void log(std::string_view line) const;
+  void send_grant() const;  // With mutex_ held.
   void empty_spill() const;
   std::vector<std::string> child_arguments() const;
   [[nodiscard]] bool is_up() const;  // With mutex_ held, as wait_locked.
@@ -65,6 +68,7 @@ class Supervisor {
   UniqueFd control_;
   pid_t pid_ = 0;
   std::string last_problem_;
+  std::optional<EngineGrant> given_;
   std::optional<Error> refused_;  ///< The child will not start, however often it is tried.
   std::vector<SandboxLayer> sandbox_;
 

@@ -191,6 +191,28 @@ TEST_F(EngineLanesTest, AChildThatIsTooBigLosesItsBiggestStatement) {
   EXPECT_GE(metrics(Lane::Heavy).memory_kills, 1U);
 }
 
+TEST_F(EngineLanesTest, TellsHowFarAStatementIsAndWhatItTook) {
+  const std::string file = (folder_ / "rows.parquet").string();
+  ASSERT_THAT(rows(fmt::format("COPY (SELECT hash(range)::VARCHAR AS s FROM range(1000000)) TO "
+                               "'{}' (FORMAT parquet, ROW_GROUP_SIZE 10000)",
+                               file)),
+              IsOk());
+  monitor_ = std::make_shared<StatementMonitor>();
+  Statement statement = sql(fmt::format("SELECT max(md5(md5(md5(md5(s))))) FROM '{}'", file));
+  statement.lane = Lane::Heavy;
+  auto running = rows_later(statement);
+  await_running(Lane::Heavy);
+  double most = -1;
+  while (running.wait_for(std::chrono::milliseconds(20)) != std::future_status::ready) {
+    most = std::max(most, monitor_->view().progress);
+  }
+  ASSERT_THAT(running.get(), IsOk());
+  EXPECT_GT(most, 0);
+  EXPECT_LE(most, 1);
+  EXPECT_EQ(monitor_->view().progress, 1);
+  EXPECT_GT(monitor_->view().memory_peak_bytes, 0U);
+}
+
 TEST_F(EngineLanesTest, StoppingEndsWhatRunsAndWhatWaits) {
   options_.light_places = 1;
   options_.light_time = std::chrono::seconds(60);

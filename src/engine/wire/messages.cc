@@ -89,9 +89,12 @@ std::string encode_request(const Request& request) {
   if (request.time_left) {
     object["time_left_ms"] = request.time_left->count();
   }
+  if (request.id != 0) {
+    object["id"] = request.id;
+  }
   if (request.operation == Operation::Parse) {
     object["sql"] = request.sql;
-  } else {
+  } else if (request.operation != Operation::Progress) {
     object["statement"] = statement_to_json(request.statement);
   }
   return json::serialize(object);
@@ -107,13 +110,38 @@ Result<Request> decode_request(std::string_view text) {
   if (time_left_ms) {
     request.time_left = std::chrono::milliseconds(*time_left_ms);
   }
+  LH_ASSIGN_OR_RETURN(const auto id, fields.optional_int64("id"));
+  request.id = static_cast<std::uint64_t>(id.value_or(0));
   if (request.operation == Operation::Parse) {
     LH_ASSIGN_OR_RETURN(request.sql, fields.require_string("sql"));
-  } else {
+  } else if (request.operation != Operation::Progress) {
     LH_ASSIGN_OR_RETURN(const auto* statement, fields.require_object("statement"));
     LH_ASSIGN_OR_RETURN(request.statement, statement_from_json(*statement));
   }
   return request;
+}
+
+std::string encode_grant(const EngineGrant& grant) {
+  const auto texts = [](const std::vector<std::filesystem::path>& paths) {
+    json::array array;
+    for (const auto& path : paths) {
+      array.push_back(json::value(path.string()));
+    }
+    return array;
+  };
+  return json::serialize(
+      json::object{{"readable", texts(grant.readable)}, {"writable", texts(grant.writable)}});
+}
+
+Result<EngineGrant> decode_grant(std::string_view text) {
+  LH_ASSIGN_OR_RETURN(const json::value value, parse_message(text));
+  LH_ASSIGN_OR_RETURN(auto fields, JsonFields::of(value, "the grant"));
+  EngineGrant grant;
+  LH_ASSIGN_OR_RETURN(const auto readable, fields.require_strings("readable"));
+  LH_ASSIGN_OR_RETURN(const auto writable, fields.require_strings("writable"));
+  grant.readable.assign(readable.begin(), readable.end());
+  grant.writable.assign(writable.begin(), writable.end());
+  return grant;
 }
 
 std::string encode_greeting(const Greeting& greeting) {
@@ -204,8 +232,34 @@ Result<std::vector<Column>> decode_columns(std::string_view text) {
   return columns;
 }
 
+std::string encode_progress(const std::vector<StatementProgress>& statements) {
+  json::array array;
+  for (const StatementProgress& statement : statements) {
+    array.push_back(json::array{statement.id, statement.done});
+  }
+  return json::serialize(array);
+}
+
+Result<std::vector<StatementProgress>> decode_progress(std::string_view text) {
+  LH_ASSIGN_OR_RETURN(const json::value value, parse_message(text));
+  std::vector<StatementProgress> out;
+  for (const json::value& entry : value.is_array() ? value.get_array() : json::array()) {
+    const json::array* pair = entry.if_array();
+    if (pair == nullptr || pair->size() != 2 || !(*pair)[0].is_number() ||
+        !(*pair)[1].is_number()) {
+      return fail(ErrorCode::Internal, "the engine protocol broke: progress is no pair");
+    }
+    out.push_back(
+        {.id = (*pair)[0].to_number<std::uint64_t>(), .done = (*pair)[1].to_number<double>()});
+  }
+  return out;
+}
+
 std::string encode_end(const ResultEnd& end) {
-  return json::serialize(json::object{{"row_count", end.row_count}, {"truncated", end.truncated}});
+  return json::serialize(json::object{{"row_count", end.row_count},
+                                      {"truncated", end.truncated},
+                                      {"memory_peak_bytes", end.memory_peak_bytes},
+                                      {"spill_peak_bytes", end.spill_peak_bytes}});
 }
 
 Result<ResultEnd> decode_end(std::string_view text) {
@@ -213,7 +267,12 @@ Result<ResultEnd> decode_end(std::string_view text) {
   LH_ASSIGN_OR_RETURN(auto fields, JsonFields::of(value, "the end"));
   LH_ASSIGN_OR_RETURN(const auto row_count, fields.require_int64("row_count"));
   LH_ASSIGN_OR_RETURN(const auto truncated, fields.require_bool("truncated"));
-  return ResultEnd{.row_count = static_cast<std::uint64_t>(row_count), .truncated = truncated};
+  LH_ASSIGN_OR_RETURN(const auto memory, fields.require_int64("memory_peak_bytes"));
+  LH_ASSIGN_OR_RETURN(const auto spill, fields.require_int64("spill_peak_bytes"));
+  return ResultEnd{.row_count = static_cast<std::uint64_t>(row_count),
+                   .truncated = truncated,
+                   .memory_peak_bytes = static_cast<std::uint64_t>(memory),
+                   .spill_peak_bytes = static_cast<std::uint64_t>(spill)};
 }
 
 std::string encode_parsed(const std::vector<ParsedText>& statements) {

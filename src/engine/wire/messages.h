@@ -17,17 +17,27 @@
 
 namespace lakehouse::engine {
 
-enum class Operation : std::uint8_t { Parse, Execute, Describe };
+enum class Operation : std::uint8_t {
+  Parse,
+  Execute,
+  Describe,
+  Progress,  ///< How far the statements that run are; answered beside them.
+};
 
 struct Request {
   Operation operation = Operation::Parse;
   std::optional<std::chrono::milliseconds> time_left;
-  std::string sql;      ///< For Parse.
-  Statement statement;  ///< For the others.
+  std::string sql;       ///< For Parse.
+  Statement statement;   ///< For Execute and Describe.
+  std::uint64_t id = 0;  ///< Of an Execute, which Progress tells it by; 0: it is not told.
 };
 
 std::string encode_request(const Request& request);
 Result<Request> decode_request(std::string_view text);
+
+/// What a child may read and write, for one that was started before that was known.
+std::string encode_grant(const EngineGrant& grant);
+Result<EngineGrant> decode_grant(std::string_view text);
 
 /// A child's first words on its control connection; an error instead says why it does not start.
 struct Greeting {
@@ -44,6 +54,15 @@ Error decode_error(std::string_view text);
 
 std::string encode_columns(const std::vector<Column>& columns);
 Result<std::vector<Column>> decode_columns(std::string_view text);
+
+/// How far a statement is, from 0 to 1; -1 if that cannot be said.
+struct StatementProgress {
+  std::uint64_t id = 0;
+  double done = -1;
+  friend bool operator==(const StatementProgress&, const StatementProgress&) = default;
+};
+std::string encode_progress(const std::vector<StatementProgress>& statements);
+Result<std::vector<StatementProgress>> decode_progress(std::string_view text);
 
 std::string encode_end(const ResultEnd& end);
 Result<ResultEnd> decode_end(std::string_view text);
