@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "base/id.h"
 #include "query/tree.h"
 
 namespace lakehouse::query {
@@ -43,7 +44,8 @@ std::vector<iceberg::ScanPlan> chunks_of(const iceberg::ScanPlan& plan, std::uin
 std::shared_ptr<HotPart> HotLoader::new_part(std::uint64_t generation,
                                              const iceberg::Schema& schema) {
   auto part = std::make_shared<HotPart>();
-  part->name = fmt::format("p{}", ++parts_made_);
+  part->name = "p" + new_uuid();  // What an earlier loader may have left behind has another name.
+  std::erase(part->name, '-');
   part->generation = generation;
   for (const iceberg::NestedField& field : schema.fields) {
     part->columns.emplace(field.id, field.type);

@@ -55,7 +55,6 @@ class HotLoader {
   engine::Engine& engine_;
   TableSource& source_;
   const std::uint64_t load_bytes_max_;
-  std::uint64_t parts_made_ = 0;
   std::shared_ptr<UnusedTables> unused_;  ///< Shared with parts, which may outlive this.
 };
 

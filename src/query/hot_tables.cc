@@ -305,6 +305,7 @@ Result<std::optional<HotScan>> HotTables::scan(const RequestContext& context,
                         source_.scan_files(context, table, *choice.schema, split.rest, prefix));
     node = tree::union_all(*std::move(node), std::move(rest.node));
     out.variables = std::move(rest.variables);
+    out.size_bytes = rest.size_bytes;
   }
   out.node = *std::move(node);
   const std::lock_guard lock(mutex_);

@@ -34,6 +34,7 @@ namespace lakehouse::query {
 struct HotScan {
   boost::json::object node;
   std::vector<engine::Variable> variables;  ///< For what is not in memory.
+  std::uint64_t size_bytes = 0;             ///< Of those files.
   std::uint64_t generation = 0;             ///< Statement::held_generation.
   /// What the scan reads stays in memory as long as these live; once the statement has begun it
   /// needs them no more.
