@@ -37,8 +37,8 @@ int run_engine_child(std::span<const std::string> arguments) {
     fmt::print(stderr, "engine: {}\n", path.error().message);
     return 66;
   }
-  // Arrow's allocator would start a thread while it is loaded, and threads that are there before the
-  // sandbox stay outside of it.
+  // Arrow's allocator would start a thread while it is loaded, and threads that are there before
+  // the sandbox stay outside of it.
   ::setenv("JE_ARROW_MALLOC_CONF", "background_thread:false", 1);
   void* library = ::dlopen(path->c_str(), RTLD_NOW | RTLD_LOCAL);
   if (library == nullptr) {

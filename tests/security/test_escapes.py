@@ -3,17 +3,21 @@ wall, so that it is known to be a way out, with DuckDB's own locks alone, and wi
 through the server's door. What must never come out is the canary: a secret that lies beside the server's files."""
 
 import contextlib
+import ctypes
+import errno
 import json
 import os
 import pathlib
 import socketserver
+import subprocess
 import threading
 
 import duckdb
 import pytest
+import requests
 
 from engine_child import EngineChild, Refused
-from harness import EXTENSIONS, Server
+from harness import BINARY, EXTENSIONS, Server
 
 CANARY = "canary-7f3a91"
 OPEN = {"sandbox": 2, "duckdb_locked": 0}
@@ -423,3 +427,149 @@ def test_no_function_reads_outside(outside):
     assert readers >= READERS, READERS - readers
     for walls in (DUCKDB_ALONE, KERNEL_ALONE):
         assert functions_that_read(outside, walls, [f for f in functions if f[0] in readers]) == set()
+
+
+@pytest.fixture(scope="module")
+def door(tmp_path_factory):
+    """A server, and what lies around its data."""
+    folder = tmp_path_factory.mktemp("door")
+    (folder / "outside").mkdir()
+    server = Server(folder / "data", environment={"ENGINE_CANARY": CANARY})
+    with server, listener() as (port, seen):
+        bucket = folder / "data" / "buckets" / "primary"
+        around = Outside(folder / "outside", bucket, bucket / "_staging")
+        around.port, around.seen, around.server = port, seen, server
+        server.sql("CREATE TABLE held AS SELECT 1 AS a")
+        yield around
+        assert crashes(server) == 0
+
+
+def crashes(server):
+    lines = server.request("GET", "/metrics").text.splitlines()
+    return sum(float(line.split()[-1]) for line in lines if line.startswith("lakehouse_engine_crashes_total"))
+
+
+def answer(door, statement, **fields):
+    response = door.server.request("POST", "/query/sql", json={"sql": statement, **fields})
+    assert CANARY not in response.text, statement
+    assert response.status_code < 500 or response.status_code == 501, (statement, response.text)
+    return response.status_code
+
+
+AROUND = ["{}", "EXPLAIN {}", "EXPLAIN ANALYZE {}", "SELECT * FROM ({}) AS t", "WITH held AS ({}) SELECT * FROM held",
+          "SELECT * FROM held WHERE EXISTS ({})", "CREATE TABLE escaped AS {}", "INSERT INTO held {}",
+          "SELECT * FROM held UNION ALL BY NAME {}", "CREATE OR REPLACE VIEW escaped AS {}", "SUMMARIZE {}", "BEGIN; {}; COMMIT"]
+
+
+def test_the_door_refuses_each(door):
+    before = door.state()
+    statements = [door.fill(statement) for statement in
+                  READS + TRICKS + WRITES + WRITES_OF_READABLE + CONNECTIONS + OTHERS + SETTINGS]
+    single = [door.fill(statement) for statement in READS if statement.startswith(("SELECT", "FROM")) and ";" not in statement]
+    statements += [around.format(statement) for around in AROUND for statement in single]
+    assert [statement for statement in statements if answer(door, statement) < 400] == []
+    assert door.state().keys() == before.keys() and not door.seen
+    assert door.server.rows("SELECT a FROM held") == [[1]]
+
+
+def test_the_door_lets_no_function_read_outside(door, outside):
+    with Child(outside, OPEN) as free:
+        functions = json.loads(free.run(ALL_FUNCTIONS.replace("{", "{{").replace("}", "}}")))
+    for name, call in calls(functions):
+        status = answer(door, door.fill(call))
+        assert status >= 400 or name not in READERS, call
+    assert not door.seen
+
+
+def test_parameters_are_no_way_out(door):
+    for statement in ("FROM read_text(?)", "SELECT * FROM query(?)", "SELECT * FROM query_table(?)", "SELECT getvariable(?)",
+                      "COPY held TO ?", "FROM glob(?)", "EXECUTE ?", "SELECT * FROM held AT (VERSION => ?)"):
+        assert answer(door, statement, params=[f"{door.secret}.csv"]) >= 400, statement
+
+
+def test_views_of_other_engines_are_no_way_out(door):
+    for i, statement in enumerate(READS):
+        if not statement.startswith(("SELECT", "FROM")):
+            continue
+        for dialect in ("duckdb", "spark"):
+            name = f"way_{i}_{dialect}"
+            made = door.server.request("POST", "/iceberg/v1/namespaces/main/views", json={
+                "name": name, "properties": {}, "schema": {"type": "struct", "schema-id": 0, "fields": []},
+                "view-version": {"version-id": 1, "schema-id": 0, "timestamp-ms": 1_700_000_000_000, "summary": {},
+                                 "default-namespace": ["main"],
+                                 "representations": [{"type": "sql", "sql": door.fill(statement), "dialect": dialect}]}})
+            assert made.status_code in (200, 400), made.text
+            assert answer(door, f"SELECT * FROM {name}") >= 400, statement
+
+
+def test_an_uploaded_file_reads_no_other(door):
+    """What lies in a file is data, whatever it looks like."""
+    for name, content in (("a.csv", f"file\n{door.secret}.csv\n"), ("b.json", json.dumps({"$ref": f"file://{door.secret}.json"})),
+                          (f"../../../..{door.secret}.csv", "a\n1\n"), (f"{door.secret}.parquet", "a\n1\n")):
+        response = door.server.request("POST", "/ingest/file", data={"dataset": "uploaded_" + name[0].replace(".", "x").replace("/", "y")},
+                                       files={"file": (name, content)})
+        assert CANARY not in response.text and response.status_code < 500, response.text
+
+
+def test_the_layers_in_force_are_told(door):
+    layers = {layer["name"]: layer for layer in door.server.call("GET", "/version")["sandbox"]}
+    assert {"files", "network", "system_calls", "privileges", "limits", "namespaces"} <= layers.keys()
+    assert all(layer["detail"] for layer in layers.values())
+
+
+def test_the_kernel_says_the_same_of_the_running_child(door):
+    """What /proc tells of the engine, by itself."""
+    children = [pid for pid in os.listdir("/proc") if pid.isdigit() and parent_of(pid) == door.server.process.pid]
+    assert children
+    for pid in children:
+        status = dict(line.split(":\t", 1) for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines())
+        assert status["NoNewPrivs"] == "1" and status["Seccomp"] == "2", status
+        assert int(status["CapEff"], 16) == int(status["CapBnd"], 16) == 0
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            of_thread = pathlib.Path(f"/proc/{pid}/task/{thread}/status").read_text()
+            assert "Seccomp:\t2" in of_thread, "a thread that was there before the walls"
+        assert "Max core file size         0                    0" in pathlib.Path(f"/proc/{pid}/limits").read_text()
+
+
+def parent_of(pid):
+    try:
+        return int(pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1])
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+
+
+def test_strict_starts_where_every_layer_is(tmp_path):
+    probe = EngineChild(tmp_path / "spill", sandbox=0)
+    probe.close()
+    if not all(layer["in_force"] for layer in probe.greeting["sandbox"] if layer["name"] != "namespaces"):
+        pytest.skip(f"not on this machine: {probe.greeting['sandbox']}")
+    with Server(tmp_path / "data", environment={"LAKEHOUSE_ENGINE_SANDBOX": "strict"}) as server:
+        assert server.value("SELECT 1") == 1
+
+
+def forget_landlock():
+    """From here on this process's kernel does not know Landlock, as far as it can see."""
+    seccomp = ctypes.CDLL("libseccomp.so.2")
+    seccomp.seccomp_init.restype = ctypes.c_void_p
+    rules = ctypes.c_void_p(seccomp.seccomp_init(0x7FFF0000))
+    call = seccomp.seccomp_syscall_resolve_name(b"landlock_create_ruleset")
+    assert seccomp.seccomp_rule_add(rules, 0x00050000 | errno.ENOSYS, call, 0) == 0 and seccomp.seccomp_load(rules) == 0
+
+
+@pytest.mark.parametrize("mode", ["strict", "best-effort"])
+def test_a_missing_layer_is_named(tmp_path, mode):
+    process = subprocess.Popen([BINARY, "serve", "--data", tmp_path / "data", "--listen", "127.0.0.1:0"],
+                               env={**os.environ, "LAKEHOUSE_ENGINE_SANDBOX": mode}, preexec_fn=forget_landlock,
+                               stdout=subprocess.PIPE, stderr=(tmp_path / "log").open("wb"), text=True)
+    said = process.stdout.readline()
+    if mode == "strict":
+        assert process.wait(timeout=30) == 1 and not said
+        log = (tmp_path / "log").read_text()
+        assert "'files'" in log and "Landlock" in log and "best-effort" in log
+    else:
+        layers = requests.get(said.split()[-1] + "/version", timeout=30).json()["sandbox"]
+        answer = requests.post(said.split()[-1] + "/query/sql", json={"sql": "SELECT 1"}, timeout=60)
+        process.terminate()
+        assert process.wait(timeout=30) == 0 and answer.json()["rows"] == [[1]]
+        assert [layer["name"] for layer in layers if not layer["in_force"]] in ([], ["files"])
+        assert "no layer 'files'" in (tmp_path / "log").read_text()

@@ -20,6 +20,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
+#include <seccomp.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
@@ -427,6 +428,52 @@ TEST_F(Sandbox, EveryLayerSaysWhatItIs) {
                return names;
              });
   EXPECT_THAT(said, HasSubstr("files network system_calls privileges limits "));
+}
+
+/// A kernel that does not know a system call, as far as this process can see.
+void forget(const char* call) {
+  ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+  scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
+  seccomp_rule_add_array(filter, SCMP_ACT_ERRNO(ENOSYS), seccomp_syscall_resolve_name(call), 0,
+                         nullptr);
+  seccomp_load(filter);
+  seccomp_release(filter);
+}
+
+std::string layers_without(const char* call, const EngineGrant& grant, SandboxMode mode) {
+  return inside([](const EngineGrant&) { return Status(); }, {},
+                [&] {
+                  forget(call);
+                  SandboxOptions options;
+                  options.grant = grant;
+                  options.mode = mode;
+                  const auto layers = enter_sandbox(options);
+                  if (!layers) {
+                    return layers.error().message;
+                  }
+                  std::string names;
+                  for (const SandboxLayer& layer : *layers) {
+                    names += (layer.in_force ? "" : "no ") + layer.name + " ";
+                  }
+                  return names;
+                });
+}
+
+TEST_F(Sandbox, StrictStartsOnlyWithEveryLayer) {
+  const EngineGrant grant = folders_.grant();
+  const auto best = [&](const char* call) {
+    return layers_without(call, grant, SandboxMode::BestEffort);
+  };
+  const auto strict = [&](const char* call) {
+    return layers_without(call, grant, SandboxMode::Strict);
+  };
+  EXPECT_THAT(best("landlock_create_ruleset"), HasSubstr("no files network system_calls"));
+  EXPECT_THAT(strict("landlock_create_ruleset"), HasSubstr("no layer 'files'"));
+  EXPECT_THAT(best("seccomp"), HasSubstr("files network no system_calls privileges"));
+  EXPECT_THAT(strict("seccomp"), HasSubstr("no layer 'system_calls'"));
+  // One more, and not asked for: many places give no user namespaces.
+  EXPECT_THAT(best("unshare"), HasSubstr("files network system_calls privileges limits no names"));
+  EXPECT_THAT(strict("unshare"), HasSubstr("files network system_calls privileges limits"));
 }
 
 TEST(SandboxOff, ChangesNothing) {
