@@ -50,7 +50,7 @@ struct Config {
     std::chrono::milliseconds shutdown_grace{10'000};
     std::int64_t door_threads = 2;
     std::int64_t storage_threads = 8;
-    std::int64_t engine_wait_threads = 16;
+    std::int64_t engine_wait_threads = 128;
     std::int64_t queue_max = 256;
     friend bool operator==(const Server&, const Server&) = default;
   } server;
@@ -77,6 +77,13 @@ struct Config {
     ByteSize memory_limit;  ///< 0: 60 % of the machine's memory.
     std::int64_t threads = 0;
     std::int64_t statements_max = 128;
+    std::int64_t light_statements = 0;
+    std::int64_t heavy_statements = 2;
+    std::int64_t file_engines = 2;
+    std::int64_t waiting_max = 64;
+    ByteSize light_bytes{std::uint64_t{64} << 20U};
+    std::chrono::milliseconds light_time{2'000};
+    ByteSize spill_limit;  ///< 0: nine tenths of what is free.
     std::string sandbox = "best-effort";
     friend bool operator==(const Engine&, const Engine&) = default;
   } engine;
@@ -92,6 +99,9 @@ struct Config {
   struct Query {
     std::chrono::milliseconds timeout{300'000};
     std::int64_t row_limit = 0;
+    std::int64_t log_rows = 10'000;
+    ByteSize cache_memory;  ///< 0: a quarter of the engine's.
+    ByteSize result_cache{std::uint64_t{64} << 20U};
     friend bool operator==(const Query&, const Query&) = default;
   } query;
   friend bool operator==(const Config&, const Config&) = default;

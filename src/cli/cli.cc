@@ -10,6 +10,7 @@
 #include "cli/ingest_command.h"
 #include "cli/keys_command.h"
 #include "cli/options.h"
+#include "cli/queries_command.h"
 #include "cli/report.h"
 #include "cli/sql_client.h"
 #include "engine/engine_main.h"
@@ -45,6 +46,7 @@ struct Runner {
   int operator()(const IngestOptions& options) const { return run_ingest(options); }
   int operator()(const SqlOptions& options) const { return run_sql(options); }
   int operator()(const DatasetsOptions& options) const { return run_datasets(options); }
+  int operator()(const QueriesOptions& options) const { return run_queries(options); }
   int operator()(const ConfigOptions& options) const { return run_config(options); }
   int operator()(const KeysOptions& options) const { return run_keys(options); }
   int operator()(const RebuildOptions& options) const { return run_rebuild(options); }

@@ -28,6 +28,7 @@ struct Targets {
   IngestOptions ingest;
   SqlOptions sql;
   DatasetsOptions datasets;
+  QueriesOptions queries;
   ConfigOptions config;
   std::string format;
   std::vector<std::string> named;
@@ -117,6 +118,12 @@ void add_sql(CLI::App& app, Targets& targets) {
       ->type_name("N");
   command->add_option("--timeout-ms", sql.timeout_ms, "Give up after so many milliseconds")
       ->type_name("N");
+  command
+      ->add_option(
+          "--engine", sql.engine,
+          "Where a SELECT runs: local, trino (the server's cluster), or auto (the default)")
+      ->check(CLI::IsMember({"auto", "local", "trino"}))
+      ->type_name("ENGINE");
   command->add_option("--arg", sql.positional, "Value of the next ? parameter; may be repeated")
       ->type_name("VALUE")
       ->allow_extra_args(false);
@@ -240,6 +247,36 @@ void add_datasets(CLI::App& app, Targets& targets) {
   add_schema(*command, targets);
 }
 
+void add_queries(CLI::App& app, Targets& targets) {
+  using Action = QueriesOptions::Action;
+  QueriesOptions& queries = targets.queries;
+  CLI::App* command =
+      app.add_subcommand("queries", "Show what runs, cancel it, and look at what has run");
+  command->require_subcommand(0, 1);
+  add_server_option(*command, targets);
+  command->add_flag("--json", queries.json, "Print the server's answers as JSON");
+  const auto add = [&](std::string name, std::string what, Action action) {
+    CLI::App* made = command->add_subcommand(std::move(name), std::move(what));
+    made->callback([&queries, action] { queries.action = action; });
+    add_server_option(*made, targets);
+    return made;
+  };
+  CLI::App* list = add("list", "The statements that run now (the default)", Action::List);
+  CLI::App* log = add("log", "The statements that have run, the latest first", Action::Log);
+  for (CLI::App* action : {list, log}) {
+    action->add_flag("--json", queries.json, "Print the server's answers as JSON");
+  }
+  log->add_option("--limit", queries.limit, "How many (20)")->check(CLI::Range(1, 1000));
+  log->add_option("--principal", queries.principal, "Only this caller's")->type_name("NAME");
+  log->add_flag("--failed", queries.failed, "Only those that failed");
+  CLI::App* show = add("show", "One statement that has run", Action::Show);
+  show->add_flag("--plan", queries.plan, "With the plan that it would have now");
+  CLI::App* cancel = add("cancel", "Cancel a statement that runs", Action::Cancel);
+  for (CLI::App* action : {show, cancel}) {
+    action->add_option("id", queries.id, "The query's id")->required();
+  }
+}
+
 void add_config(CLI::App& app, Targets& targets) {
   ConfigOptions& config = targets.config;
   CLI::App* command = app.add_subcommand("config", "Check, show or document the configuration");
@@ -334,6 +371,10 @@ Parsed finish(CLI::App& app, Targets& targets) {
     targets.datasets.server = targets.server;
     return {.options = targets.datasets, .text = {}, .exit_code = kExitOk};
   }
+  if (app.got_subcommand("queries")) {
+    targets.queries.server = targets.server;
+    return {.options = targets.queries, .text = {}, .exit_code = kExitOk};
+  }
   if (app.got_subcommand("config")) {
     return {.options = targets.config, .text = {}, .exit_code = kExitOk};
   }
@@ -363,8 +404,8 @@ Parsed parse_arguments(std::vector<std::string> arguments) {
             .exit_code = kExitOk};
   }
   if (!arguments.empty() && !arguments.front().starts_with('-')) {
-    static const std::vector<std::string> commands = {"serve",  "ingest", "sql",     "datasets",
-                                                      "config", "keys",   "catalog", "version"};
+    static const std::vector<std::string> commands = {
+        "serve", "ingest", "sql", "datasets", "queries", "config", "keys", "catalog", "version"};
     if (std::ranges::find(commands, arguments.front()) == commands.end()) {
       const std::string hint = did_you_mean(arguments.front(), commands);
       return usage_error(fmt::format("there is no command '{}'\nhint: {}", arguments.front(),
@@ -380,6 +421,7 @@ Parsed parse_arguments(std::vector<std::string> arguments) {
   add_ingest(app, targets);
   add_sql(app, targets);
   add_datasets(app, targets);
+  add_queries(app, targets);
   add_config(app, targets);
   add_keys(app, targets);
   add_catalog(app, targets);

@@ -54,6 +54,7 @@ struct SqlOptions {
   std::string output;  ///< Empty: the standard output.
   std::optional<std::uint64_t> limit;
   std::optional<std::uint64_t> timeout_ms;
+  std::string engine;                                      ///< Empty: the server decides.
   std::vector<std::string> positional;                     ///< --arg
   std::vector<std::pair<std::string, std::string>> named;  ///< --param NAME=VALUE
   bool interactive = false;
@@ -103,6 +104,18 @@ struct DatasetsOptions {
   bool prompt = false;
 };
 
+struct QueriesOptions {
+  enum class Action : std::uint8_t { List, Log, Show, Cancel };
+  Action action = Action::List;
+  ServerAddress server;
+  std::string id;
+  std::string principal;
+  bool failed = false;
+  bool plan = false;
+  std::int64_t limit = 20;
+  bool json = false;
+};
+
 struct ConfigOptions {
   enum class Action : std::uint8_t { Check, Show, Docs };
   Action action = Action::Check;
@@ -122,7 +135,7 @@ struct VersionOptions {};
 
 using Options =
     std::variant<ServeOptions, EngineOptions, IngestOptions, SqlOptions, DatasetsOptions,
-                 ConfigOptions, KeysOptions, RebuildOptions, VersionOptions>;
+                 QueriesOptions, ConfigOptions, KeysOptions, RebuildOptions, VersionOptions>;
 
 /// What parsing a command line comes to: options, or a text and the code to end with.
 struct Parsed {

@@ -7,6 +7,8 @@
 #include <fmt/format.h>
 
 #include "gateway/http/authentication.h"
+#include "gateway/http/cache_handlers.h"
+#include "gateway/http/compact_handlers.h"
 #include "gateway/http/dataset_handlers.h"
 #include "gateway/http/iceberg_handlers.h"
 #include "gateway/http/iceberg_planning.h"
@@ -17,6 +19,7 @@
 #include "gateway/http/oauth_handlers.h"
 #include "gateway/http/profile_handlers.h"
 #include "gateway/http/query_handlers.h"
+#include "gateway/http/query_log_handlers.h"
 #include "gateway/http/registry_handlers.h"
 #include "gateway/http/router.h"
 #include "gateway/http/run_on.h"
@@ -76,22 +79,42 @@ std::unique_ptr<WorkerPool> make_pool(std::string name, std::int64_t threads,
   return pool;
 }
 
-void add_engine_metrics(Metrics& metrics, engine::EnginePool& engine) {
+void add_lane_metrics(Metrics& metrics, engine::EngineLanes& engine) {
+  using M = const engine::LaneMetrics&;
   const auto add = [&](std::string_view name, std::string_view help, bool counter, auto read) {
-    metrics.callback(name, help, counter, {},
-                     [&engine, read] { return static_cast<double>(read(engine.metrics())); });
+    const std::vector<engine::LaneMetrics> lanes = engine.metrics();
+    for (std::size_t i = 0; i < lanes.size(); ++i) {
+      metrics.callback(
+          name, help, counter, {{"lane", std::string(engine::to_string(lanes[i].lane))}},
+          [&engine, read, i] { return static_cast<double>(read(engine.metrics().at(i))); });
+    }
   };
-  using M = const engine::EngineMetrics&;
-  add("lakehouse_engine_ready", "1 while the engine answers.", false,
-      [](M now) { return now.ready ? 1 : 0; });
-  add("lakehouse_engine_starts_total", "Starts of the engine process.", true,
-      [](M now) { return now.starts; });
-  add("lakehouse_engine_crashes_total", "Ends of the engine that nobody asked for.", true,
-      [](M now) { return now.crashes; });
+  add("lakehouse_engine_ready", "1 while the lane's engine process answers.", false,
+      [](M now) { return now.engine.ready ? 1 : 0; });
+  add("lakehouse_engine_starts_total", "Starts of the lane's engine processes.", true,
+      [](M now) { return now.engine.starts; });
+  add("lakehouse_engine_crashes_total", "Ends of an engine process that nobody asked for.", true,
+      [](M now) { return now.engine.crashes; });
   add("lakehouse_engine_statements_total", "Statements sent to the engine.", true,
-      [](M now) { return now.statements; });
-  add("lakehouse_engine_statements_running", "Statements that run in the engine.", false,
+      [](M now) { return now.engine.statements; });
+  add("lakehouse_engine_statements_running", "Statements that are in the engine.", false,
+      [](M now) { return now.engine.running; });
+  add("lakehouse_engine_resident_bytes", "Memory that the lane's engine process has.", false,
+      [](M now) { return now.resident_bytes; });
+  add("lakehouse_lane_places_taken", "Places of the lane that statements have.", false,
       [](M now) { return now.running; });
+  add("lakehouse_lane_waiting", "Statements that wait for a place in the lane.", false,
+      [](M now) { return now.waiting; });
+  add("lakehouse_lane_refused_total", "Statements refused because too many waited.", true,
+      [](M now) { return now.refused; });
+  add("lakehouse_lane_waited_seconds_total", "Time that statements have waited for a place.", true,
+      [](M now) { return now.waited_seconds; });
+  add("lakehouse_lane_outgrown_total", "Statements that began again with more time or memory.",
+      true, [](M now) { return now.outgrown; });
+  add("lakehouse_lane_retried_total", "Statements that began again because the engine had ended.",
+      true, [](M now) { return now.retried; });
+  add("lakehouse_lane_memory_kills_total", "Statements and engines ended for want of memory.", true,
+      [](M now) { return now.memory_kills; });
 }
 
 Status metastore_answers(metastore::Metastore& metastore, const RequestContext& context) {
@@ -119,13 +142,18 @@ class Gateway::Impl {
         jobs_pool_(make_pool("jobs", kJobThreads, config.server.queue_max, metrics)),
         pools_{.storage = *storage_pool_, .engine = *engine_pool_, .jobs = *jobs_pool_},
         service_(metrics, pools_, ready_checks(services), version,
-                 [&engine = services.engine] { return engine.metrics().sandbox; }),
+                 [&engine = services.engine] { return engine.metrics().front().engine.sandbox; }),
         storage_(services.buckets, services.catalog, pools_),
         oauth_(services.authenticator, pools_),
         iceberg_(services.catalog, pools_),
         planning_(services.catalog, services.buckets, services.manifests, pools_),
         reported_(services.catalog, pools_),
         query_(services.query, pools_),
+        cache_(services.hot, services.query, services.catalog, pools_),
+        query_log_(services.query_log, services.query, pools_),
+        compact_(query::Compactor(services.catalog, services.engine, services.source,
+                                  services.writer, services.buckets),
+                 services.catalog, pools_),
         ingest_(services.ingest, services.catalog, pools_),
         datasets_(services.datasets, services.catalog, pools_),
         schemas_(services.schemas, services.catalog, pools_),
@@ -135,7 +163,9 @@ class Gateway::Impl {
                      pools_),
         registry_(services.registry, services.catalog, services.view_lineage, pools_),
         profiles_(services.profiler, services.pii, services.catalog, pools_) {
-    add_engine_metrics(metrics, services.engine);
+    add_lane_metrics(metrics, services.engine);
+    metrics.callback("lakehouse_query_log_lost_total", "Statements that the query log lost.", true,
+                     {}, [&log = services.query_log] { return static_cast<double>(log.lost()); });
     service_.add_routes(router_);
     storage_.add_routes(router_);
     oauth_.add_routes(router_);  // Before the rest of /iceberg/: its errors are its own.
@@ -143,6 +173,9 @@ class Gateway::Impl {
     planning_.add_routes(router_);
     reported_.add_routes(router_);
     query_.add_routes(router_);
+    cache_.add_routes(router_);
+    query_log_.add_routes(router_);
+    compact_.add_routes(router_);
     ingest_.add_routes(router_);
     datasets_.add_routes(router_);
     schemas_.add_routes(router_);
@@ -205,6 +238,9 @@ class Gateway::Impl {
   http::PlanningHandlers planning_;
   http::MetricsHandlers reported_;
   http::QueryHandlers query_;
+  http::CacheHandlers cache_;
+  http::QueryLogHandlers query_log_;
+  http::CompactHandlers compact_;
   http::IngestHandlers ingest_;
   http::DatasetHandlers datasets_;
   http::SchemaHandlers schemas_;

@@ -11,7 +11,7 @@
 #include "base/metrics.h"
 #include "catalog/catalog.h"
 #include "catalog/registry.h"
-#include "engine/engine_pool.h"
+#include "engine/engine_lanes.h"
 #include "governance/authenticator.h"
 #include "iceberg/manifest.h"
 #include "ingest/dataset_service.h"
@@ -19,7 +19,9 @@
 #include "ingest/schema_service.h"
 #include "metastore/metastore.h"
 #include "query/dataset_profile.h"
+#include "query/hot_tables.h"
 #include "query/pii_scanner.h"
+#include "query/query_log.h"
 #include "query/query_service.h"
 #include "query/view_lineage.h"
 #include "storage/buckets.h"
@@ -34,8 +36,12 @@ struct Services {
   iceberg::ManifestCache& manifests;
   catalog::Catalog& catalog;
   catalog::Registry& registry;
-  engine::EnginePool& engine;
+  engine::EngineLanes& engine;
   query::QueryService& query;
+  query::TableSource& source;
+  query::TableWriter& writer;
+  query::QueryLog& query_log;
+  query::HotTables& hot;
   query::ViewLineage& view_lineage;
   ingest::IngestService& ingest;
   ingest::DatasetService& datasets;

@@ -15,7 +15,7 @@
 #include "catalog/catalog.h"
 #include "catalog/registry.h"
 #include "catalog/schema_rules.h"
-#include "engine/engine_pool.h"
+#include "engine/engine_lanes.h"
 #include "gateway/gateway.h"
 #include "governance/authenticator.h"
 #include "iceberg/manifest.h"
@@ -25,7 +25,9 @@
 #include "metastore/metastore.h"
 #include "query/cluster.h"
 #include "query/dataset_profile.h"
+#include "query/hot_tables.h"
 #include "query/pii_scanner.h"
+#include "query/query_log.h"
 #include "query/query_service.h"
 #include "query/staging.h"
 #include "query/table_source.h"
@@ -40,10 +42,20 @@ namespace {
 
 constexpr std::chrono::seconds kEngineStartMax{30};
 
-Result<std::unique_ptr<engine::EnginePool>> start_engine(const Config& config,
-                                                         const DataFolder& data,
-                                                         const storage::Buckets& buckets,
-                                                         Log& log) {
+std::uint64_t cache_memory_bytes(const Config& config) {
+  if (config.query.cache_memory.bytes != 0) {
+    return config.query.cache_memory.bytes;
+  }
+  const std::uint64_t machine = static_cast<std::uint64_t>(::sysconf(_SC_PHYS_PAGES)) *
+                                static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+  const std::uint64_t engine = config.engine.memory_limit.bytes;
+  return (engine == 0 ? machine / 10 * 6 : engine) / 4;
+}
+
+Result<std::unique_ptr<engine::EngineLanes>> start_engine(const Config& config,
+                                                          const DataFolder& data,
+                                                          const storage::Buckets& buckets,
+                                                          Log& log) {
   engine::EngineOptions options;
   LH_ASSIGN_OR_RETURN(options.grant, engine_grant(buckets));
   options.spill_directory = data.run() / "spill";
@@ -53,7 +65,16 @@ Result<std::unique_ptr<engine::EnginePool>> start_engine(const Config& config,
   options.sandbox = config.engine.sandbox == "strict" ? engine::SandboxMode::Strict
                                                       : engine::SandboxMode::BestEffort;
   options.on_log = [&log](std::string_view line) { log.write(LogLevel::Info, "engine", line); };
-  return engine::EnginePool::start(std::move(options));
+  options.spill_bytes_max = config.engine.spill_limit.bytes;
+  engine::EngineLanesOptions lanes{.engine = std::move(options)};
+  lanes.light_places = static_cast<unsigned>(config.engine.light_statements);
+  lanes.heavy_places = static_cast<unsigned>(config.engine.heavy_statements);
+  lanes.file_places = static_cast<unsigned>(config.engine.file_engines);
+  lanes.waiting_max = static_cast<unsigned>(config.engine.waiting_max);
+  lanes.light_scan_bytes_max = config.engine.light_bytes.bytes;
+  lanes.light_time = config.engine.light_time;
+  lanes.held_bytes_max = cache_memory_bytes(config);
+  return engine::EngineLanes::start(std::move(lanes));
 }
 
 }  // namespace
@@ -84,7 +105,13 @@ class Server::Parts {
     writer_.emplace(*catalog_, *engine_, *buckets_, manifests_);
     query::QueryService::Options query_options;
     query_options.timeout = config.query.timeout;
+    query_log_.emplace(*metastore_, query::QueryLog::Options{.rows_max = config.query.log_rows});
+    query_options.log = &*query_log_;
     query_options.row_limit = static_cast<std::uint64_t>(config.query.row_limit);
+    query_options.result_bytes_max = config.query.result_cache.bytes;
+    hot_.emplace(*catalog_, *engine_, *source_, manifests_, *metastore_,
+                 query::HotTables::Options{.bytes_max = cache_memory_bytes(config)});
+    query_options.planner.hot = &*hot_;
     LH_ASSIGN_OR_RETURN(cluster_, open_cluster(config, *engine_));
     query_options.cluster = cluster_.get();
     query_.emplace(*catalog_, *engine_, *source_, *writer_, query_options);
@@ -92,7 +119,7 @@ class Server::Parts {
     schema_rules_.emplace(*metastore_);
     pii_.emplace(*catalog_, *registry_, *metastore_, *engine_, *query_);
     profiler_.emplace(*catalog_, *metastore_, *pii_, *query_);
-    ingest_.emplace(*catalog_, *engine_, *buckets_, *writer_, &*schema_rules_, &*pii_);
+    ingest_.emplace(*catalog_, *engine_, *buckets_, *writer_, &*schema_rules_, &*pii_, &*engine_);
     datasets_.emplace(*catalog_, *writer_, *buckets_);
     schemas_.emplace(*catalog_, *engine_, *query_, *writer_, *ingest_, *schema_rules_);
     const gateway::Services services{.buckets = *buckets_,
@@ -103,6 +130,10 @@ class Server::Parts {
                                      .registry = *registry_,
                                      .engine = *engine_,
                                      .query = *query_,
+                                     .source = *source_,
+                                     .writer = *writer_,
+                                     .query_log = *query_log_,
+                                     .hot = *hot_,
                                      .view_lineage = *view_lineage_,
                                      .ingest = *ingest_,
                                      .datasets = *datasets_,
@@ -171,7 +202,7 @@ class Server::Parts {
   std::chrono::milliseconds grace_{0};
   std::string url_;
   Metrics metrics_;
-  std::unique_ptr<engine::EnginePool> engine_;
+  std::unique_ptr<engine::EngineLanes> engine_;
   std::unique_ptr<storage::Buckets> buckets_;
   std::unique_ptr<metastore::Metastore> metastore_;
   std::unique_ptr<governance::Authenticator> authenticator_;
@@ -180,6 +211,8 @@ class Server::Parts {
   iceberg::ManifestCache manifests_;
   std::optional<query::TableSource> source_;
   std::optional<query::TableWriter> writer_;
+  std::optional<query::HotTables> hot_;
+  std::optional<query::QueryLog> query_log_;
   std::unique_ptr<query::Cluster> cluster_;  ///< Null: none is configured.
   std::optional<query::QueryService> query_;
   std::optional<query::ViewLineage> view_lineage_;

@@ -13,6 +13,7 @@
 #include "base/hash.h"
 #include "base/json.h"
 #include "gateway/http/body_sources.h"
+#include "gateway/http/storage_handlers.h"
 
 namespace lakehouse::gateway::http {
 namespace {
@@ -123,12 +124,12 @@ Envelope json_envelope(const QueryAnswer& answer) {
   Envelope envelope;
   envelope.prefix = fmt::format(R"({{"columns":{},"rows":[)", json::serialize(columns));
   envelope.suffix = [id = answer.query_id, started = answer.started,
-                     snapshots = json::serialize(snapshots),
+                     snapshots = json::serialize(snapshots), cached = answer.is_cached,
                      engine = answer.engine](const engine::ResultEnd& end) {
     return fmt::format(
         R"(],"row_count":{},"truncated":{},"query_id":"{}","elapsed_ms":{},"snapshot_ids":{},)"
-        R"("cached":false,"engine":"{}"}})",
-        end.row_count, end.truncated, id, elapsed_ms(started), snapshots, engine);
+        R"("cached":{},"engine":"{}"}})",
+        end.row_count, end.truncated, id, elapsed_ms(started), snapshots, cached, engine);
   };
   return envelope;
 }
@@ -169,10 +170,14 @@ constexpr std::string_view kSqlAnswer = R"({
     "description":"What was read or written: dataset and snapshot."}}})";
 constexpr std::string_view kRunning = R"({
   "type":"object","required":["queries"],"properties":{"queries":{"type":"array","items":{
-  "type":"object","required":["id","sql","principal","started","elapsed_ms","state"],"properties":{
+  "type":"object","required":["id","sql","principal","started","elapsed_ms","state","lane",
+    "attempts"],"properties":{
   "id":{"type":"string"},"sql":{"type":"string"},"principal":{"type":"string"},
   "started":{"type":"string","format":"date-time"},"elapsed_ms":{"type":"integer"},
-  "state":{"type":"string"}}}}}})";
+  "state":{"type":"string","enum":["planning","waiting","running","writing","streaming"]},
+  "lane":{"type":"string","enum":["light","heavy","file","none"]},
+  "attempts":{"type":"integer","description":"How often it has begun to run."},
+  "progress":{"type":"number","description":"From 0 to 1, where the engine can tell."}}}}}})";
 constexpr std::string_view kExplain = R"({
   "type":"object","required":["plan"],"properties":{"plan":{"type":"string"}}})";
 
@@ -205,11 +210,21 @@ Route sql_route() {
                    .description = "What DELETE /query/{id} takes."},
                   {.in = ParameterSpec::In::Header,
                    .name = "X-Lakehouse-Engine",
-                   .description = "Where it runs: local or trino."}};
-  route.responses = {std::move(rows)};
+                   .description = "Where it runs: local or trino."},
+                  {.in = ParameterSpec::In::Header,
+                   .name = "ETag",
+                   .description = "Of a SELECT that gives the same as long as its tables do not "
+                                  "change: another answer has another tag."}};
+  route.responses = {
+      std::move(rows),
+      {.status = 304, .description = "The rows are those of the tag that was sent."}};
   route.parameters = {{.in = ParameterSpec::In::Header,
                        .name = "Idempotency-Key",
-                       .description = "For writes: a repetition is answered as the first time."}};
+                       .description = "For writes: a repetition is answered as the first time."},
+                      {.in = ParameterSpec::In::Header,
+                       .name = "If-None-Match",
+                       .description = "For SELECTs: 304, without running it, if the answer would "
+                                      "have this tag."}};
   return route;
 }
 
@@ -266,6 +281,11 @@ net::awaitable<Result<Response>> QueryHandlers::run_sql(Request request) {
   if (!sql.idempotency_key.empty()) {
     sql.fingerprint = sha256_hex("POST /query/sql\n" + json::serialize(body));
   }
+  if (request.headers.has("If-None-Match")) {
+    sql.knows_tag = [tags = std::string(request.header("If-None-Match"))](std::string_view tag) {
+      return names_etag(tags, fmt::format("\"{}\"", tag));
+    };
+  }
   const bool has_timeout = sql.timeout.has_value();
   auto work = [this, context = request.context, sql = std::move(sql)] {
     return service_.run(context, sql);
@@ -274,6 +294,19 @@ net::awaitable<Result<Response>> QueryHandlers::run_sql(Request request) {
   if (!answer) {
     co_return std::unexpected(with_status(std::move(answer).error(), has_timeout));
   }
+  Response response;
+  response.headers.add("X-Lakehouse-Query-Id", answer->query_id);
+  response.headers.add("X-Lakehouse-Engine", std::string(answer->engine));
+  response.headers.add("Vary", "Accept");
+  if (!answer->tag.empty()) {
+    // Weak: the rows are the same, what stands around them is not.
+    response.headers.add("ETag", fmt::format("W/\"{}\"", answer->tag));
+    response.headers.add("Cache-Control", "private, no-cache");
+  }
+  if (answer->is_unchanged) {
+    response.status = 304;
+    co_return response;
+  }
   Envelope envelope;
   if (offer->encoding == engine::Encoding::Json) {
     envelope = json_envelope(*answer);
@@ -281,11 +314,7 @@ net::awaitable<Result<Response>> QueryHandlers::run_sql(Request request) {
   envelope.map_error = [has_timeout](Error error) {
     return with_status(std::move(error), has_timeout);
   };
-  Response response;
   response.headers.add("Content-Type", std::string(offer->content_type));
-  response.headers.add("X-Lakehouse-Query-Id", answer->query_id);
-  response.headers.add("X-Lakehouse-Engine", std::string(answer->engine));
-  response.headers.add("Vary", "Accept");
   response.body =
       engine_body(std::move(answer->stream), std::move(envelope), std::move(answer->context));
   co_return response;
@@ -311,12 +340,20 @@ net::awaitable<Result<Response>> QueryHandlers::list_running(Request /*request*/
   for (const query::RunningQuery& one : service_.running()) {
     const auto elapsed = std::chrono::duration_cast<std::chrono::milliseconds>(
         std::chrono::system_clock::now() - one.started);
-    queries.push_back(json::object{{"id", one.id},
-                                   {"sql", one.sql},
-                                   {"principal", one.principal},
-                                   {"started", time_text(one.started)},
-                                   {"elapsed_ms", std::max<std::int64_t>(elapsed.count(), 0)},
-                                   {"state", one.state}});
+    json::object query{
+        {"id", one.id},
+        {"sql", one.sql},
+        {"principal", one.principal},
+        {"started", time_text(one.started)},
+        {"elapsed_ms", std::max<std::int64_t>(elapsed.count(), 0)},
+        {"state", one.state},
+        {"lane",
+         one.engine.lane == engine::Lane::Auto ? "none" : engine::to_string(one.engine.lane)},
+        {"attempts", one.engine.attempts}};
+    if (one.engine.progress >= 0) {
+      query["progress"] = one.engine.progress;
+    }
+    queries.push_back(std::move(query));
   }
   const json::value answer = json::object{{"queries", std::move(queries)}};
   co_return json_response(200, answer);
