@@ -26,16 +26,28 @@ SplitText split_statements(std::string_view text) {
     }
     return split;
   }
-  // Where the statement's first token stands; comments before it are nobody's.
+  // Where the statement's first token stands; comments before it are nobody's. A transaction is one
+  // statement, down to its COMMIT or ROLLBACK.
   std::optional<std::size_t> begin;
+  bool in_transaction = false;
+  bool ends_transaction = false;
+  bool at_first_word = true;
   for (const query::Token& token : *tokens) {
     if (token.is_symbol(';')) {
-      if (begin) {
+      if (begin && (!in_transaction || ends_transaction)) {
         split.statements.emplace_back(text.substr(*begin, token.position - *begin));
+        begin.reset();
+        in_transaction = false;
       }
-      begin.reset();
-    } else if (token.kind != query::TokenKind::End && !begin) {
-      begin = token.position;
+      at_first_word = true;
+    } else if (token.kind != query::TokenKind::End && at_first_word) {
+      ends_transaction =
+          token.is("COMMIT") || token.is("END") || token.is("ROLLBACK") || token.is("ABORT");
+      if (!begin) {
+        begin = token.position;
+        in_transaction = token.is("BEGIN") || token.is("START");
+      }
+      at_first_word = false;
     }
   }
   split.rest = begin ? std::string(text.substr(*begin)) : std::string();

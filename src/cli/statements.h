@@ -7,7 +7,7 @@
 namespace lakehouse::cli {
 
 /// A text of SQL cut at the semicolons that end statements: not at those in strings, quoted names,
-/// comments or dollar quotes.
+/// comments or dollar quotes, nor at those in a transaction: BEGIN; ...; COMMIT is one statement.
 struct SplitText {
   /// From the first word to the semicolon, without it; none is blank.
   std::vector<std::string> statements;

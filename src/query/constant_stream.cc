@@ -17,8 +17,12 @@ namespace {
 
 class ConstantStream final : public engine::ResultStream {
  public:
-  ConstantStream(UniqueFd ready, std::vector<engine::Column> columns, std::string bytes)
-      : ready_(std::move(ready)), columns_(std::move(columns)), bytes_(std::move(bytes)) {}
+  ConstantStream(UniqueFd ready, std::vector<engine::Column> columns, std::string bytes,
+                 std::uint64_t row_count)
+      : ready_(std::move(ready)),
+        columns_(std::move(columns)),
+        bytes_(std::move(bytes)),
+        end_{.row_count = row_count} {}
 
   [[nodiscard]] const std::vector<engine::Column>& columns() const override { return columns_; }
   Result<std::optional<std::string>> next(const RequestContext& context) override {
@@ -33,7 +37,27 @@ class ConstantStream final : public engine::ResultStream {
   UniqueFd ready_;  ///< Always readable.
   std::vector<engine::Column> columns_;
   std::optional<std::string> bytes_;
-  engine::ResultEnd end_{1, false};
+  engine::ResultEnd end_;
+};
+
+class HoldingStream final : public engine::ResultStream {
+ public:
+  HoldingStream(std::unique_ptr<engine::ResultStream> inner, std::shared_ptr<void> held)
+      : held_(std::move(held)), inner_(std::move(inner)) {}
+
+  [[nodiscard]] const std::vector<engine::Column>& columns() const override {
+    return inner_->columns();
+  }
+  Result<std::optional<std::string>> next(const RequestContext& context) override {
+    return inner_->next(context);
+  }
+  [[nodiscard]] int fd() const override { return inner_->fd(); }
+  Result<Poll> try_next() override { return inner_->try_next(); }
+  [[nodiscard]] const engine::ResultEnd& end() const override { return inner_->end(); }
+
+ private:
+  std::shared_ptr<void> held_;  ///< Goes after the stream.
+  std::unique_ptr<engine::ResultStream> inner_;
 };
 
 }  // namespace
@@ -41,11 +65,6 @@ class ConstantStream final : public engine::ResultStream {
 Result<std::unique_ptr<engine::ResultStream>> constant_stream(const std::string& column,
                                                               const boost::json::value& value,
                                                               engine::Encoding encoding) {
-  UniqueFd ready(::eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK));
-  if (ready.get() < 0) {
-    return fail(ErrorCode::ResourceExhausted,
-                fmt::format("no descriptor is left: errno {}", errno));
-  }
   const std::string text = boost::json::serialize(value);
   std::string bytes;
   switch (encoding) {
@@ -58,7 +77,24 @@ Result<std::unique_ptr<engine::ResultStream>> constant_stream(const std::string&
       return fail(ErrorCode::Internal, "a constant has no Arrow form");
   }
   std::vector<engine::Column> columns{{column, value.is_bool() ? "BOOLEAN" : "BIGINT"}};
-  return std::make_unique<ConstantStream>(std::move(ready), std::move(columns), std::move(bytes));
+  return bytes_stream(std::move(columns), std::move(bytes), 1);
+}
+
+Result<std::unique_ptr<engine::ResultStream>> bytes_stream(std::vector<engine::Column> columns,
+                                                           std::string bytes,
+                                                           std::uint64_t row_count) {
+  UniqueFd ready(::eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (ready.get() < 0) {
+    return fail(ErrorCode::ResourceExhausted,
+                fmt::format("no descriptor is left: errno {}", errno));
+  }
+  return std::make_unique<ConstantStream>(std::move(ready), std::move(columns), std::move(bytes),
+                                          row_count);
+}
+
+std::unique_ptr<engine::ResultStream> holding_stream(std::unique_ptr<engine::ResultStream> inner,
+                                                     std::shared_ptr<void> held) {
+  return std::make_unique<HoldingStream>(std::move(inner), std::move(held));
 }
 
 }  // namespace lakehouse::query

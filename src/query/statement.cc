@@ -8,7 +8,9 @@
 #include <fmt/format.h>
 
 #include "base/text.h"
-#include "query/sql_lexer.h"
+#include "query/change_parser.h"
+#include "query/definition_parser.h"
+#include "query/token_cursor.h"
 
 namespace lakehouse::query {
 namespace {
@@ -19,20 +21,13 @@ struct Refusal {
   std::string_view hint;
 };
 
-constexpr std::string_view kByClient =
-    "Until then an Iceberg client, such as DuckDB or PyIceberg attached to this catalog, does it.";
 constexpr std::string_view kFiles =
     "Read files by ingesting them (POST /ingest/file); take results by the Accept header.";
-constexpr std::string_view kNoSession = "Each request is one statement and commits by itself.";
+constexpr std::string_view kNoSession = "A transaction is one request: BEGIN; ...; COMMIT.";
 constexpr std::string_view kNoSettings = "Settings belong to the server's configuration file.";
 
 /// Statements that DuckDB knows and a request may not use.
 constexpr std::array kRefused = {
-    Refusal{"DELETE", "DELETE is not supported by this version", kByClient},
-    Refusal{"UPDATE", "UPDATE is not supported by this version", kByClient},
-    Refusal{"MERGE", "MERGE is not supported by this version", kByClient},
-    Refusal{"TRUNCATE", "TRUNCATE is not supported by this version",
-            "CREATE OR REPLACE TABLE t AS FROM t WHERE false empties a table."},
     Refusal{"COPY", "COPY would read or write files", kFiles},
     Refusal{"EXPORT", "EXPORT would write files", kFiles},
     Refusal{"IMPORT", "IMPORT would read files", kFiles},
@@ -47,12 +42,10 @@ constexpr std::array kRefused = {
     Refusal{"INSTALL", "INSTALL would load code into the engine", ""},
     Refusal{"LOAD", "LOAD would load code into the engine", ""},
     Refusal{"CALL", "CALL is not available", "Use SELECT * FROM function(...)."},
-    Refusal{"BEGIN", "transactions over several statements are not supported", kNoSession},
-    Refusal{"START", "transactions over several statements are not supported", kNoSession},
-    Refusal{"COMMIT", "transactions over several statements are not supported", kNoSession},
-    Refusal{"END", "transactions over several statements are not supported", kNoSession},
-    Refusal{"ROLLBACK", "transactions over several statements are not supported", kNoSession},
-    Refusal{"ABORT", "transactions over several statements are not supported", kNoSession},
+    Refusal{"COMMIT", "there is no transaction to end", kNoSession},
+    Refusal{"END", "there is no transaction to end", kNoSession},
+    Refusal{"ROLLBACK", "there is no transaction to end", kNoSession},
+    Refusal{"ABORT", "there is no transaction to end", kNoSession},
     Refusal{"CHECKPOINT", "CHECKPOINT is not available: every commit is durable", ""},
     Refusal{"FORCE", "FORCE CHECKPOINT is not available: every commit is durable", ""},
     Refusal{"VACUUM", "VACUUM is not available", ""},
@@ -69,13 +62,10 @@ constexpr std::array kRefused = {
 
 /// What CREATE and DROP may not make, beside tables and schemas.
 constexpr std::array kRefusedObjects = {
-    Refusal{"VIEW", "views are not supported by this version", "CREATE TABLE ... AS keeps a copy."},
     Refusal{"TEMP", "temporary tables are not available: a request has no session",
             "Name a part of the statement by WITH name AS (...)."},
     Refusal{"TEMPORARY", "temporary tables are not available: a request has no session",
             "Name a part of the statement by WITH name AS (...)."},
-    Refusal{"MACRO", "macros are not supported by this version", ""},
-    Refusal{"FUNCTION", "functions are not supported by this version", ""},
     Refusal{"INDEX", "Iceberg tables have no indexes", "Partition or sort the table instead."},
     Refusal{"UNIQUE", "Iceberg tables have no indexes", "Partition or sort the table instead."},
     Refusal{"SEQUENCE", "Iceberg has no sequences", "uuid() and row_number() give keys."},
@@ -97,14 +87,20 @@ constexpr std::array<std::string_view, 13> kAfterType = {
     "NOT",     "NULL",    "DEFAULT",   "PRIMARY", "UNIQUE",     "CHECK", "REFERENCES",
     "COMMENT", "COLLATE", "GENERATED", "AS",      "CONSTRAINT", "USING"};
 
-class Parser {
+class Parser : private TokenCursor {
  public:
-  Parser(std::string_view sql, std::vector<Token> tokens) : sql_(sql), tokens_(std::move(tokens)) {}
+  Parser(std::string_view sql, std::vector<Token> tokens) : TokenCursor(sql, std::move(tokens)) {}
 
   Result<SqlStatement> run() {
+    if (peek().is("BEGIN") || peek().is("START")) {
+      return parse_transaction(*this);
+    }
     LH_RETURN_IF_ERROR(check_single());
     if (peek().kind == TokenKind::End) {
       return fail(ErrorCode::InvalidArgument, "the statement is empty");
+    }
+    if (begins_change(peek())) {
+      return parse_change(*this);
     }
     if (peek().is("EXPLAIN")) {
       return explain();
@@ -133,58 +129,6 @@ class Parser {
   }
 
  private:
-  // --- Tokens.
-
-  [[nodiscard]] const Token& peek(std::size_t ahead = 0) const {
-    return tokens_[std::min(at_ + ahead, tokens_.size() - 1)];
-  }
-  const Token& take() {
-    const Token& token = peek();
-    at_ = std::min(at_ + 1, tokens_.size() - 1);
-    return token;
-  }
-  bool accept(std::string_view word) {
-    const bool found = peek().is(word);
-    at_ += found ? 1 : 0;
-    return found;
-  }
-  bool accept_symbol(char symbol) {
-    const bool found = peek().is_symbol(symbol);
-    at_ += found ? 1 : 0;
-    return found;
-  }
-  /// Several words in a row, or nothing.
-  bool accept_all(std::initializer_list<std::string_view> words) {
-    std::size_t ahead = 0;
-    for (const std::string_view word : words) {
-      if (!peek(ahead++).is(word)) {
-        return false;
-      }
-    }
-    at_ += words.size();
-    return true;
-  }
-
-  std::unexpected<Error> fail_at(const Token& token, std::string message,
-                                 std::string hint = {}) const {
-    auto error = fail(ErrorCode::InvalidArgument, std::move(message), std::move(hint));
-    error.error().position_bytes = token.position;
-    return error;
-  }
-  std::unexpected<Error> expected(std::string_view what) const {
-    const Token& token = peek();
-    return token.kind == TokenKind::End
-               ? fail_at(token, fmt::format("the statement ends where {} should stand", what))
-               : fail_at(token, fmt::format("expected {}, not '{}'", what, token.text));
-  }
-  Status expect(std::string_view word) { return accept(word) ? Status() : Status(expected(word)); }
-  Status expect_symbol(char symbol) {
-    return accept_symbol(symbol) ? Status() : Status(expected(fmt::format("'{}'", symbol)));
-  }
-  Status expect_end() {
-    return peek().kind == TokenKind::End ? Status() : Status(expected("the end of the statement"));
-  }
-
   Status check_single() {
     const auto semicolon = [](const Token& token) { return token.is_symbol(';'); };
     while (tokens_.size() > 1 && semicolon(tokens_[tokens_.size() - 2])) {
@@ -198,9 +142,10 @@ class Parser {
     return {};
   }
 
-  /// The statement with the tokens [from, to) blanked, so that positions in the rest stay.
-  SelectStatement blanked(std::size_t from, std::size_t to) const {
-    SelectStatement select{std::string(sql_.substr(0, last_end()))};
+  /// The statement up to token `until`, with the tokens [from, to) blanked, so that positions in
+  /// the rest stay.
+  SelectStatement blanked(std::size_t from, std::size_t to, std::size_t until) const {
+    SelectStatement select{std::string(sql_.substr(0, end_before(until))), {}};
     const std::size_t begin = from < to ? tokens_[from].position : 0;
     const std::size_t end = from < to ? tokens_[to].position : 0;
     // Line ends stay, too: DuckDB's messages count lines.
@@ -211,67 +156,7 @@ class Parser {
         [](char c) { return c != '\n'; }, ' ');
     return select;
   }
-  [[nodiscard]] std::size_t last_end() const {
-    return tokens_.size() < 2 ? 0 : tokens_[tokens_.size() - 2].end();
-  }
-  SelectStatement select_from(std::size_t token) { return blanked(0, token); }
-
-  /// The index of the token behind the bracket that closes the one at `open`.
-  [[nodiscard]] Result<std::size_t> behind_bracket(std::size_t open) const {
-    std::size_t depth = 0;
-    for (std::size_t i = open; i < tokens_.size(); ++i) {
-      count_bracket(tokens_[i], depth);
-      if (depth == 0) {
-        return i + 1;
-      }
-    }
-    return fail_at(tokens_[open], "a bracket opens here that does not close");
-  }
-  static bool opens(const Token& token) { return token.is_symbol('(') || token.is_symbol('['); }
-  static bool closes(const Token& token) { return token.is_symbol(')') || token.is_symbol(']'); }
-  static void count_bracket(const Token& token, std::size_t& depth) {
-    if (opens(token)) {
-      ++depth;
-    } else if (closes(token) && depth > 0) {
-      --depth;
-    }
-  }
-
-  // --- Names.
-
-  Result<std::string> name(std::string_view what) {
-    if (!peek().is_name()) {
-      return expected(what);
-    }
-    return take().value;
-  }
-  Result<std::vector<std::string>> path(std::string_view what) {
-    std::vector<std::string> parts;
-    do {
-      LH_ASSIGN_OR_RETURN(std::string part, name(what));
-      parts.push_back(std::move(part));
-    } while (accept_symbol('.'));
-    return parts;
-  }
-  Result<NamePath> name_path(std::string_view what) {
-    NamePath out{{}, peek().position};
-    if (peek().kind == TokenKind::String) {
-      return fail_at(peek(), fmt::format("{} is not {}", peek().text, what),
-                     "Files are read by ingesting them (POST /ingest/file).");
-    }
-    LH_ASSIGN_OR_RETURN(out.parts, path(what));
-    return out;
-  }
-  Result<std::vector<std::string>> name_list(std::string_view what) {
-    std::vector<std::string> names;
-    LH_RETURN_IF_ERROR(expect_symbol('('));
-    do {
-      LH_ASSIGN_OR_RETURN(std::string one, name(what));
-      names.push_back(std::move(one));
-    } while (accept_symbol(','));
-    LH_RETURN_IF_ERROR(expect_symbol(')'));
-    return names;
-  }
+  SelectStatement select_from(std::size_t token) { return blanked(0, token, tokens_.size() - 1); }
 
   // --- Statements.
 
@@ -282,7 +167,8 @@ class Parser {
       }
     }
     return fail_at(peek(), fmt::format("no statement begins with '{}'", peek().text),
-                   "There are SELECT, INSERT, CREATE TABLE, CREATE SCHEMA, ALTER TABLE, DROP, "
+                   "There are SELECT, INSERT, UPDATE, DELETE, MERGE, CREATE TABLE, CREATE SCHEMA, "
+                   "ALTER TABLE, DROP, "
                    "DESCRIBE, SUMMARIZE, SHOW TABLES and EXPLAIN.");
   }
 
@@ -326,9 +212,9 @@ class Parser {
         at_ = i;
         return insert();
       }
-      if (token.is("DELETE") || token.is("UPDATE") || token.is("MERGE")) {
+      if (begins_change(token)) {
         at_ = i;
-        return refuse_statement();
+        return parse_change(*this);
       }
     }
     return select_from(0);
@@ -336,15 +222,12 @@ class Parser {
 
   Result<SqlStatement> insert() {
     const std::size_t begin = at_++;
-    if (peek().is("OR")) {
-      return fail_at(peek(), "INSERT OR REPLACE and INSERT OR IGNORE are not supported",
-                     "Iceberg tables have no unique keys to conflict with.");
-    }
-    LH_RETURN_IF_ERROR(expect("INTO"));
     InsertStatement statement;
+    LH_RETURN_IF_ERROR(parse_insert_or(*this, &statement));
+    LH_RETURN_IF_ERROR(expect("INTO"));
     LH_ASSIGN_OR_RETURN(statement.table, name_path("a table"));
-    if (peek().is("AS")) {
-      return fail_at(peek(), "INSERT INTO ... AS is not supported", "Leave the alias out.");
+    if (accept("AS")) {
+      LH_ASSIGN_OR_RETURN(statement.alias, name("an alias"));
     }
     if (peek().is_symbol('(') && !opens_a_query(at_)) {
       LH_ASSIGN_OR_RETURN(statement.columns, name_list("a column"));
@@ -362,8 +245,9 @@ class Parser {
                      "Write the values, or NULL.");
     }
     LH_RETURN_IF_ERROR(expect_query());
-    LH_RETURN_IF_ERROR(refuse_insert_tail());
-    statement.source = blanked(begin, at_);
+    const std::size_t source = at_;
+    LH_RETURN_IF_ERROR(parse_insert_tail(*this, &statement));
+    statement.source = blanked(begin, source, at_);
     return statement;
   }
 
@@ -385,27 +269,6 @@ class Parser {
       }
     }
     return peek().is_symbol('(') ? Status() : Status(expected("SELECT or VALUES"));
-  }
-
-  /// ON CONFLICT and RETURNING stand behind the source, outside of brackets.
-  Status refuse_insert_tail() const {
-    std::size_t depth = 0;
-    for (std::size_t i = at_; i + 1 < tokens_.size(); ++i) {
-      const Token& token = tokens_[i];
-      count_bracket(token, depth);
-      if (depth > 0) {
-        continue;
-      }
-      if (token.is("RETURNING")) {
-        return fail_at(token, "RETURNING is not supported by this version");
-      }
-      if (token.is("ON") && tokens_[i + 1].is("CONFLICT") &&
-          (tokens_[i + 2].is_symbol('(') || tokens_[i + 2].is("DO"))) {
-        return fail_at(token, "ON CONFLICT is not supported by this version",
-                       "Iceberg tables have no unique keys to conflict with.");
-      }
-    }
-    return {};
   }
 
   std::unexpected<Error> refuse_object(std::string_view verb) const {
@@ -432,6 +295,9 @@ class Parser {
       LH_ASSIGN_OR_RETURN(statement.name, name_path("a schema"));
       LH_RETURN_IF_ERROR(expect_end());
       return statement;
+    }
+    if (begins_definition(peek())) {
+      return parse_definition(*this, or_replace);
     }
     if (!accept("TABLE")) {
       return refuse_object("CREATE");
@@ -694,6 +560,9 @@ class Parser {
       LH_RETURN_IF_ERROR(expect_end());
       return statement;
     }
+    if (begins_definition(peek())) {
+      return parse_drop_definition(*this);
+    }
     if (!accept("TABLE")) {
       return refuse_object("DROP");
     }
@@ -712,8 +581,11 @@ class Parser {
 
   Result<SqlStatement> alter() {
     ++at_;
+    if (peek().is("VIEW")) {
+      return parse_alter_view(*this);
+    }
     if (!accept("TABLE")) {
-      return expected("TABLE");
+      return expected("TABLE or VIEW");
     }
     AlterTableStatement statement;
     statement.if_exists = accept_all({"IF", "EXISTS"});
@@ -829,13 +701,21 @@ class Parser {
     LH_RETURN_IF_ERROR(table_properties(action.set));
     return action;
   }
-
-  std::string_view sql_;
-  std::vector<Token> tokens_;
-  std::size_t at_ = 0;
 };
 
 }  // namespace
+
+std::optional<std::size_t> SelectStatement::position(std::size_t in_sql) const {
+  if (moved.empty()) {
+    return in_sql;
+  }
+  for (const MovedText& text : moved) {
+    if (in_sql >= text.to && in_sql < text.to + text.length) {
+      return text.from + (in_sql - text.to);
+    }
+  }
+  return std::nullopt;
+}
 
 std::string NamePath::dotted() const {
   return fmt::format("{}", fmt::join(parts, "."));

@@ -25,7 +25,15 @@ struct ParsedStatement {
   SqlStatement statement;
   /// What json_serialize_sql gave for the SELECT in it; null if there is none.
   boost::json::value tree;
+  boost::json::value conflict;   ///< The same for the expressions of an INSERT's ON CONFLICT.
+  boost::json::value returning;  ///< The same for what RETURNING says.
 };
+
+/// Parses a statement: what stands around its SELECTs here, these in an engine. InvalidArgument
+/// with the position.
+Result<std::shared_ptr<const ParsedStatement>> parse_whole(const RequestContext& context,
+                                                           engine::Engine& engine,
+                                                           const std::string& sql);
 
 /// The SELECT of a statement, ready for an engine. The latter members are PlannedSelect's.
 struct StatementPlan {
@@ -35,9 +43,11 @@ struct StatementPlan {
   std::vector<catalog::LineageInput> inputs;
   std::vector<std::pair<std::string, std::string>> policy_versions;
   bool is_volatile = false;
+  PlanBasis basis = {};
+  std::vector<std::shared_ptr<const void>> held = {};  ///< Until the statement has begun.
   /// The tree of `statement`, in which tables are marked with their places in `pinned`.
-  std::shared_ptr<const boost::json::value> tree;
-  std::vector<PinnedTable> pinned;
+  std::shared_ptr<const boost::json::value> tree = nullptr;
+  std::vector<PinnedTable> pinned = {};
 };
 
 /// Plans the SELECT in `parsed` for the request: its moment, its parameters. Errors as
@@ -45,6 +55,7 @@ struct StatementPlan {
 Result<StatementPlan> plan_statement(const RequestContext& context, Planner& planner,
                                      std::shared_ptr<const ParsedStatement> parsed,
                                      const SqlRequest& request,
-                                     PlanPurpose purpose = PlanPurpose::Run);
+                                     PlanPurpose purpose = PlanPurpose::Run,
+                                     bool may_be_held = false);
 
 }  // namespace lakehouse::query

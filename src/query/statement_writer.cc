@@ -1,16 +1,19 @@
 #include "query/statement_writer.h"
 
 #include <algorithm>
+#include <span>
 #include <utility>
 
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
 #include <fmt/format.h>
 
+#include "base/hash.h"
 #include "base/json.h"
 #include "base/text.h"
 #include "query/constant_stream.h"
 #include "query/ddl.h"
+#include "query/definitions.h"
 #include "query/planner.h"
 #include "query/rewrite.h"
 #include "query/sql_excerpt.h"
@@ -54,7 +57,10 @@ Result<WriteAnswer> StatementWriter::run(const RequestContext& context,
 }
 
 Result<std::unique_ptr<engine::ResultStream>> StatementWriter::stream_of(
-    const RequestContext& context, const Outcome& outcome, engine::Encoding encoding) {
+    const RequestContext& context, Outcome& outcome, engine::Encoding encoding) {
+  if (outcome.stream) {
+    return std::move(outcome.stream);
+  }
   if (encoding != engine::Encoding::ArrowStream) {
     return constant_stream(outcome.column, outcome.value, encoding);
   }
@@ -87,6 +93,55 @@ Result<StatementWriter::Outcome> StatementWriter::write(
   return outcome;
 }
 
+namespace {
+
+std::string from_hex(std::string_view text) {
+  std::string out;
+  for (std::size_t i = 0; i + 1 < text.size(); i += 2) {
+    const auto digit = [](char c) { return c <= '9' ? c - '0' : c - 'a' + 10; };
+    out.push_back(static_cast<char>(digit(text[i]) * 16 + digit(text[i + 1])));
+  }
+  return out;
+}
+
+/// Rows as a receipt keeps them: exactly as they were answered.
+json::object receipt_rows(const std::vector<engine::Column>& columns, const std::string& bytes,
+                          engine::Encoding encoding, std::uint64_t row_count) {
+  json::array names;
+  for (const engine::Column& column : columns) {
+    names.push_back(json::array{column.name, column.type});
+  }
+  return {
+      {"columns", std::move(names)},
+      {"encoding", static_cast<int>(encoding)},
+      {"count", row_count},
+      {"bytes", encoding == engine::Encoding::ArrowStream ? to_hex(std::as_bytes(std::span(bytes)))
+                                                          : bytes}};
+}
+
+Result<std::unique_ptr<engine::ResultStream>> rows_of_receipt(const json::value& rows,
+                                                              engine::Encoding encoding) {
+  LH_ASSIGN_OR_RETURN(JsonFields fields, JsonFields::of(rows, "a receipt's rows"));
+  LH_ASSIGN_OR_RETURN(const std::int64_t kept, fields.require_int64("encoding"));
+  LH_ASSIGN_OR_RETURN(const std::int64_t count, fields.require_int64("count"));
+  LH_ASSIGN_OR_RETURN(std::string bytes, fields.require_string("bytes"));
+  if (kept != static_cast<int>(encoding)) {
+    return fail(ErrorCode::FailedPrecondition,
+                "the request was answered in another format the first time",
+                "Repeat it with the same Accept header.");
+  }
+  std::vector<engine::Column> columns;
+  for (const json::value& column : rows.at("columns").as_array()) {
+    columns.push_back(
+        {std::string(column.at(0).as_string()), std::string(column.at(1).as_string())});
+  }
+  return bytes_stream(std::move(columns),
+                      encoding == engine::Encoding::ArrowStream ? from_hex(bytes) : bytes,
+                      static_cast<std::uint64_t>(count));
+}
+
+}  // namespace
+
 Result<std::optional<StatementWriter::Outcome>> StatementWriter::repeated(
     const RequestContext& context, const SqlRequest& request) {
   LH_ASSIGN_OR_RETURN(const auto receipt, catalog_.find_receipt(context, request.idempotency_key));
@@ -106,6 +161,9 @@ Result<std::optional<StatementWriter::Outcome>> StatementWriter::repeated(
   if (const json::value* value = fields.optional_value("value")) {
     outcome.value = *value;
   }
+  if (const json::value* rows = fields.optional_value("rows"); rows != nullptr) {
+    LH_ASSIGN_OR_RETURN(outcome.stream, rows_of_receipt(*rows, request.encoding));
+  }
   return outcome;
 }
 
@@ -123,33 +181,42 @@ catalog::LineageRun lineage_of(std::string job, std::vector<catalog::LineageInpu
   return run;
 }
 
-catalog::Receipt receipt_of(const RequestContext& context, const SqlRequest& request,
-                            const std::string& column, const json::value& value,
-                            std::int64_t now_ms) {
-  return {request.idempotency_key,
-          context.principal,
-          request.fingerprint,
-          200,
-          json::serialize(json::object{{"column", column}, {"value", value}}),
-          now_ms};
-}
-
 }  // namespace
+
+catalog::Receipt StatementWriter::receipt_of(const RequestContext& context,
+                                             const SqlRequest& request, const Outcome& outcome,
+                                             std::int64_t now_ms) {
+  json::object body{{"column", outcome.column}, {"value", outcome.value}};
+  if (outcome.kept) {
+    body["rows"] = receipt_rows(outcome.kept->columns, outcome.kept->bytes, outcome.kept->encoding,
+                                outcome.kept->row_count);
+  }
+  return {request.idempotency_key, context.principal,
+          request.fingerprint,     200,
+          json::serialize(body),   now_ms};
+}
 
 Status StatementWriter::keep_receipt(const RequestContext& context, const SqlRequest& request,
                                      const Outcome& outcome) {
   if (request.idempotency_key.empty()) {
     return {};
   }
-  return catalog_.store_receipt(
-      context, receipt_of(context, request, outcome.column, outcome.value, catalog_.now_ms()));
+  return catalog_.store_receipt(context, receipt_of(context, request, outcome, catalog_.now_ms()));
 }
 
 Result<StatementWriter::Outcome> StatementWriter::write_once(
     const RequestContext& context, const std::shared_ptr<const ParsedStatement>& parsed,
     const SqlRequest& request) {
   const SqlStatement& statement = parsed->statement;
-  if (const auto* insert_into = std::get_if<InsertStatement>(&statement)) {
+  const auto* insert_into = std::get_if<InsertStatement>(&statement);
+  if (std::holds_alternative<ChangeStatement>(statement) ||
+      (insert_into != nullptr && (insert_into->on_conflict || insert_into->returning))) {
+    return change_rows(context, {parsed}, true, request);
+  }
+  if (const auto* transaction = std::get_if<TransactionStatement>(&statement)) {
+    return run_transaction(context, *transaction, request);
+  }
+  if (insert_into != nullptr) {
     return insert(context, *insert_into, parsed, request);
   }
   if (const auto* create = std::get_if<CreateTableStatement>(&statement)) {
@@ -158,8 +225,30 @@ Result<StatementWriter::Outcome> StatementWriter::write_once(
   if (const auto* alter = std::get_if<AlterTableStatement>(&statement)) {
     return alter_table(context, *alter, request);
   }
+  if (Definitions::takes(statement)) {
+    return define(context, parsed, request);
+  }
   LH_ASSIGN_OR_RETURN(Outcome outcome, other_ddl(context, statement));
   LH_RETURN_IF_ERROR(keep_receipt(context, request, outcome));
+  return outcome;
+}
+
+Result<StatementWriter::Outcome> StatementWriter::define(
+    const RequestContext& context, const std::shared_ptr<const ParsedStatement>& parsed,
+    const SqlRequest& request) {
+  Outcome outcome{.column = "Success", .value = true};
+  Definitions::Hook also;
+  if (!request.idempotency_key.empty()) {
+    also = [&](metastore::Transaction& transaction) {
+      return catalog::Catalog::put_receipt(
+          transaction, receipt_of(context, request, outcome, catalog_.now_ms()));
+    };
+  }
+  Definitions definitions(catalog_, engine_, planner_, planner_.macros());
+  LH_ASSIGN_OR_RETURN(const bool changed, definitions.run(context, parsed, request, also));
+  if (!changed) {
+    LH_RETURN_IF_ERROR(keep_receipt(context, request, outcome));
+  }
   return outcome;
 }
 
@@ -175,11 +264,12 @@ Result<StatementWriter::Outcome> StatementWriter::append(const RequestContext& c
     append.also = [this, &context, &request, rows](metastore::Transaction& transaction,
                                                    const std::vector<catalog::LoadedTable>&) {
       return catalog::Catalog::put_receipt(
-          transaction, receipt_of(context, request, "Count", *rows, catalog_.now_ms()));
+          transaction,
+          receipt_of(context, request, {.column = "Count", .value = *rows}, catalog_.now_ms()));
     };
   }
   LH_ASSIGN_OR_RETURN(const Appended done, writer_.append(context, std::move(append)));
-  Outcome outcome{"Count", done.rows, {}};
+  Outcome outcome{.column = "Count", .value = done.rows};
   if (done.snapshot_id) {
     outcome.snapshot_ids.emplace_back(catalog::to_string(done.table.identifier), *done.snapshot_id);
   } else if (done.rows == 0) {
@@ -199,6 +289,13 @@ Result<StatementWriter::Outcome> StatementWriter::insert(
   append_request.table = *std::move(table);
   LH_ASSIGN_OR_RETURN(const auto loaded, catalog_.load_table(context, append_request.table));
   LH_ASSIGN_OR_RETURN(StatementPlan planned, plan_statement(context, planner_, parsed, request));
+  const bool reads_itself = std::ranges::any_of(planned.inputs, [&](const auto& input) {
+    return input.id == loaded.metadata->table_uuid;
+  });
+  if (reads_itself && !request.as_of) {
+    // What others commit meanwhile may change what it should insert.
+    return change_rows(context, {parsed}, true, request);
+  }
   std::vector<std::string> names = statement.columns;
   if (statement.by_name) {
     LH_ASSIGN_OR_RETURN(const auto columns, engine_.describe(context, planned.statement));
@@ -249,17 +346,18 @@ Result<StatementWriter::Outcome> StatementWriter::create_table(
       also = [this, &context, &request](metastore::Transaction& transaction,
                                         const std::vector<catalog::LoadedTable>&) {
         return catalog::Catalog::put_receipt(
-            transaction, receipt_of(context, request, "Success", true, catalog_.now_ms()));
+            transaction,
+            receipt_of(context, request, {.column = "Success", .value = true}, catalog_.now_ms()));
       };
     }
     LH_RETURN_IF_ERROR(
         writer_.create_table(context, *table, definition, statement.if_exists, also));
-    return Outcome{"Success", true, {}};
+    return Outcome{.column = "Success", .value = true};
   }
   if (statement.if_exists == IfExists::Keep) {
     LH_ASSIGN_OR_RETURN(const bool exists, catalog_.table_exists(context, *table));
     if (exists) {
-      Outcome outcome{"Count", std::int64_t{0}, {}};
+      Outcome outcome{.column = "Count", .value = std::int64_t{0}};
       LH_RETURN_IF_ERROR(keep_receipt(context, request, outcome));
       return outcome;
     }
@@ -283,7 +381,7 @@ Result<StatementWriter::Outcome> StatementWriter::create_table(
 Result<StatementWriter::Outcome> StatementWriter::alter_table(const RequestContext& context,
                                                               const AlterTableStatement& statement,
                                                               const SqlRequest& request) {
-  Outcome outcome{"Success", true, {}};
+  Outcome outcome{.column = "Success", .value = true};
   auto table = resolve_table(context, catalog_, statement.table.parts);
   if (!table) {
     if (statement.if_exists && table.error().code == ErrorCode::NotFound) {
@@ -309,7 +407,8 @@ Result<StatementWriter::Outcome> StatementWriter::alter_table(const RequestConte
     also = [&](metastore::Transaction& transaction, const std::vector<catalog::LoadedTable>&) {
       kept = true;
       return catalog::Catalog::put_receipt(
-          transaction, receipt_of(context, request, "Success", true, catalog_.now_ms()));
+          transaction,
+          receipt_of(context, request, {.column = "Success", .value = true}, catalog_.now_ms()));
     };
   }
   LH_RETURN_IF_ERROR(writer_.alter_table(context, *table, {action}, also));
@@ -321,7 +420,7 @@ Result<StatementWriter::Outcome> StatementWriter::alter_table(const RequestConte
 
 Result<StatementWriter::Outcome> StatementWriter::other_ddl(const RequestContext& context,
                                                             const SqlStatement& statement) {
-  Outcome success{"Success", true, {}};
+  Outcome success{.column = "Success", .value = true};
   if (const auto* drop = std::get_if<DropTableStatement>(&statement)) {
     auto table = resolve_table(context, catalog_, drop->table.parts);
     if (!table) {

@@ -19,6 +19,16 @@ TEST(Statements, AreCutAtSemicolonsThatEndThem) {
   EXPECT_EQ(split.rest, "SELECT 3");
 }
 
+TEST(Statements, ATransactionIsOne) {
+  const SplitText split = split_statements(
+      "SELECT 1; BEGIN; DELETE FROM t; SELECT 2; COMMIT; START TRANSACTION; SELECT 3; ROLLBACK; "
+      "begin; SELECT 4;");
+  EXPECT_THAT(split.statements,
+              ElementsAre("SELECT 1", "BEGIN; DELETE FROM t; SELECT 2; COMMIT",
+                          "START TRANSACTION; SELECT 3; ROLLBACK"));
+  EXPECT_EQ(split.rest, "begin; SELECT 4;");
+}
+
 TEST(Statements, WhatIsOpenWaitsForMore) {
   for (const char* text : {"SELECT 'a;", "SELECT /* ;", "SELECT $$;", "SELECT \"a;", "SELECT 1"}) {
     SCOPED_TRACE(text);

@@ -157,12 +157,65 @@ TEST(Statement, DropAndSchemasAndExplain) {
   EXPECT_TRUE(parsed<ExplainStatement>("EXPLAIN ANALYZE FROM t").analyze);
 }
 
+TEST(Statement, ChangesAreCutIntoExpressionsAndASource) {
+  const auto update = parsed<ChangeStatement>(
+      "WITH q AS (SELECT 1) UPDATE a.t AS x SET m = CASE WHEN b THEN ? END, x.n = DEFAULT, (o, p) "
+      "= "
+      "(1, f(2, 3)) FROM u, (SELECT 2) v WHERE x.a IS DISTINCT FROM ? RETURNING *, a");
+  EXPECT_EQ(update.table.parts, (std::vector<std::string>{"a", "t"}));
+  EXPECT_EQ(update.alias, "x");
+  EXPECT_EQ(update.parts.sql,
+            "WITH q AS (SELECT 1) SELECT (CASE WHEN b THEN $1  END), (1), (f(2, 3)), (x.a IS "
+            "DISTINCT FROM $2 ) FROM u, (SELECT 2) v");
+  EXPECT_EQ(update.expressions, 4U);
+  EXPECT_EQ(update.condition, 3U);
+  ASSERT_EQ(update.clauses.size(), 1U);
+  ASSERT_EQ(update.clauses[0].assignments.size(), 4U);
+  EXPECT_FALSE(update.clauses[0].assignments[1].expression);
+  EXPECT_EQ(update.returning->sql, "SELECT *, a");
+  const auto merge = parsed<ChangeStatement>(
+      "MERGE INTO t USING u AS s ON t.a = s.a WHEN MATCHED AND CASE WHEN s.b THEN true END THEN "
+      "UPDATE SET b = s.b WHEN NOT MATCHED BY TARGET THEN INSERT (a, b) VALUES (s.a, DEFAULT) WHEN "
+      "NOT MATCHED BY SOURCE THEN DELETE WHEN MATCHED THEN ERROR 'x'");
+  EXPECT_EQ(merge.parts.sql,
+            "SELECT (t.a = s.a), (CASE WHEN s.b THEN true END), (s.b), (s.a), ('x') FROM u AS s");
+  ASSERT_EQ(merge.clauses.size(), 4U);
+  EXPECT_EQ(merge.clauses[1].when, ChangeClause::When::NotMatched);
+  EXPECT_EQ(merge.clauses[2].when, ChangeClause::When::NotMatchedBySource);
+  EXPECT_EQ(merge.clauses[3].message, 4U);
+  // A place in what was put together is one in the statement.
+  const std::string sql = "DELETE FROM t USING u WHERE broken";
+  const auto remove = parsed<ChangeStatement>(sql);
+  EXPECT_EQ(remove.parts.sql, "SELECT (broken) FROM u");
+  EXPECT_EQ(remove.parts.position(8), sql.find("broken"));
+  EXPECT_EQ(remove.parts.position(0), std::nullopt);
+}
+
+TEST(Statement, InsertsHaveATail) {
+  const auto insert = parsed<InsertStatement>(
+      "INSERT INTO t AS o (a, b) SELECT 1, 2 ON CONFLICT (a) DO UPDATE SET b = excluded.b WHERE "
+      "o.b "
+      "> 1 RETURNING a");
+  EXPECT_EQ(insert.alias, "o");
+  EXPECT_EQ(insert.source.sql, "                          SELECT 1, 2");
+  EXPECT_EQ(insert.on_conflict->key, std::vector<std::string>{"a"});
+  EXPECT_EQ(insert.on_conflict->parts.sql, "SELECT (excluded.b), (o.b > 1)");
+  EXPECT_EQ(insert.returning->sql, "SELECT a");
+  EXPECT_TRUE(parsed<InsertStatement>("INSERT OR REPLACE INTO t VALUES (1)").on_conflict->updates);
+}
+
+TEST(Statement, TransactionsKeepPositions) {
+  const std::string sql =
+      "BEGIN TRANSACTION; DELETE FROM t;; INSERT INTO t VALUES (';'); END WORK;";
+  const auto transaction = parsed<TransactionStatement>(sql);
+  EXPECT_TRUE(transaction.commits);
+  ASSERT_EQ(transaction.statements.size(), 2U);
+  EXPECT_EQ(transaction.statements[1].find("INSERT"), sql.find("INSERT"));
+  EXPECT_FALSE(parsed<TransactionStatement>("START TRANSACTION; ROLLBACK").commits);
+}
+
 TEST(Statement, WhatIsNotSupportedIsRefusedByName) {
   const std::vector<std::pair<std::string, std::string>> cases = {
-      {"DELETE FROM t", "DELETE"},
-      {"UPDATE t SET a = 1", "UPDATE"},
-      {"MERGE INTO t USING u ON a = b WHEN MATCHED THEN DELETE", "MERGE"},
-      {"WITH a AS (SELECT 1) DELETE FROM t", "DELETE"},
       {"COPY t TO 'x'", "COPY"},
       {"ATTACH 'x'", "ATTACH"},
       {"PRAGMA version", "PRAGMA"},
@@ -170,7 +223,29 @@ TEST(Statement, WhatIsNotSupportedIsRefusedByName) {
       {"INSTALL x", "INSTALL"},
       {"LOAD x", "LOAD"},
       {"CALL x()", "CALL"},
-      {"BEGIN", "transactions"},
+      {"BEGIN", "COMMIT"},
+      {"BEGIN; SELECT 1", "COMMIT"},
+      {"BEGIN; BEGIN; COMMIT", "another"},
+      {"BEGIN; SELECT 1; COMMIT; SELECT 2", "end of the statement"},
+      {"BEGIN; DELETE FROM t WHERE a = ?; COMMIT", "parameters"},
+      {"COMMIT", "no transaction"},
+      {"DELETE t", "FROM"},
+      {"DELETE FROM t WHERE", "condition"},
+      {"UPDATE t", "SET"},
+      {"UPDATE t SET a", "'='"},
+      {"UPDATE t SET a.b.c = 1", "field"},
+      {"UPDATE t SET (a, b) = (1)", "more columns"},
+      {"UPDATE t SET (a, b) = (SELECT 1, 2)", "values in brackets"},
+      {"UPDATE t SET a = 1, A = 2", "twice"},
+      {"UPDATE t SET a = 1 RETURNING", "columns"},
+      {"MERGE INTO t USING u", "ON"},
+      {"MERGE INTO t USING u ON a = b", "WHEN"},
+      {"MERGE INTO t USING u ON a = b WHEN MATCHED THEN INSERT", "NOT MATCHED"},
+      {"MERGE INTO t USING u ON a = b WHEN NOT MATCHED THEN DELETE", "NOT MATCHED"},
+      {"MERGE INTO t USING u ON a = b WHEN NOT MATCHED THEN INSERT (a) VALUES (1, 2)",
+       "more values"},
+      {"INSERT OR ABORT INTO t VALUES (1)", "REPLACE"},
+      {"INSERT OR IGNORE INTO t VALUES (1) ON CONFLICT DO NOTHING", "exclude"},
       {"EXPORT DATABASE 'x'", "EXPORT"},
       {"PREPARE a AS SELECT 1", "PREPARE"},
       {"FROBNICATE", "FROBNICATE"},
@@ -193,9 +268,6 @@ TEST(Statement, WhatIsNotSupportedIsRefusedByName) {
       {"CREATE TABLE t (a INT", "')'"},
       {"CREATE TABLE t", "columns"},
       {"CREATE TABLE 'x.parquet' (a INT)", "x.parquet"},
-      {"INSERT INTO t VALUES (1) RETURNING a", "RETURNING"},
-      {"INSERT INTO t VALUES (1) ON CONFLICT DO NOTHING", "CONFLICT"},
-      {"INSERT OR REPLACE INTO t VALUES (1)", "REPLACE"},
       {"INSERT INTO t DEFAULT VALUES", "DEFAULT"},
       {"INSERT INTO 'x.csv' VALUES (1)", "x.csv"},
       {"INSERT INTO t (a) BY NAME SELECT 1", "BY NAME"},
