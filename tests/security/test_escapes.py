@@ -8,6 +8,7 @@ import errno
 import json
 import os
 import pathlib
+import re
 import socketserver
 import subprocess
 import threading
@@ -382,12 +383,10 @@ def calls(functions):
     """A call of each overload with the secret in every place that takes a text."""
     for name, kind, types in functions:
         if any(kind_of_text in type_ for type_ in types for kind_of_text in ("VARCHAR", "ANY", "BLOB")) or not types:
-            for ending in ("csv", "parquet", "json", "db"):
+            for ending in ("csv", "parquet", "json", "db") if "table" in kind and types else ("csv",):
                 arguments = ", ".join(argument_of(type_, ending) for type_ in types)
                 call = f'"{name}"({arguments})'
                 yield name, f"SELECT t::VARCHAR FROM {call} AS t" if "table" in kind else f"SELECT {call}::VARCHAR"
-                if not types:
-                    break
 
 
 def argument_of(type_, ending):
@@ -520,6 +519,8 @@ def test_the_layers_in_force_are_told(door):
 def test_the_kernel_says_the_same_of_the_running_child(door):
     """What /proc tells of the engine, by itself."""
     children = [pid for pid in os.listdir("/proc") if pid.isdigit() and parent_of(pid) == door.server.process.pid]
+    # One waits for the next uploaded file, and has not opened DuckDB before it knows which.
+    children = [pid for pid in children if b"--grant-later\x001" not in pathlib.Path(f"/proc/{pid}/cmdline").read_bytes()]
     assert children
     for pid in children:
         status = dict(line.split(":\t", 1) for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines())
@@ -528,7 +529,7 @@ def test_the_kernel_says_the_same_of_the_running_child(door):
         for thread in os.listdir(f"/proc/{pid}/task"):
             of_thread = pathlib.Path(f"/proc/{pid}/task/{thread}/status").read_text()
             assert "Seccomp:\t2" in of_thread, "a thread that was there before the walls"
-        assert "Max core file size         0                    0" in pathlib.Path(f"/proc/{pid}/limits").read_text()
+        assert re.search(r"Max core file size +0 +0 ", pathlib.Path(f"/proc/{pid}/limits").read_text())
 
 
 def parent_of(pid):
