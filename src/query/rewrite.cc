@@ -12,6 +12,7 @@
 
 #include "base/text.h"
 #include "query/functions_allowed.h"
+#include "query/pivot_text.h"
 #include "query/tree.h"
 
 namespace lakehouse::query {
@@ -23,6 +24,8 @@ using boost::json::value;
 
 /// Nested deeper, a statement is refused: the walk and DuckDB's planner recurse.
 constexpr std::size_t kDepthMax = 1000;
+/// Macros that are nothing but calls of another.
+constexpr int kCallsMax = 100;
 
 /// What a member of a node holds.
 enum class Shape : std::uint8_t {
@@ -398,7 +401,8 @@ class Walker {
   Status keyed(object& inner) { return fields(inner, kKeyed); }
   Status pivot_entry(object& inner) { return fields(inner, kPivotEntry); }
   Status pivot_column(object& inner) {
-    if (!text_of(inner, "pivot_enum").empty()) {
+    const std::string values = text_of(inner, "pivot_enum");
+    if (!values.empty() && values != kPivotMarker) {
       return refuse(inner, "PIVOT ... IN an enum type is not supported", "List the values.");
     }
     return fields(inner, kPivotColumn);
@@ -422,6 +426,7 @@ class Walker {
     const std::size_t shown = shown_.size();
     const Status done = node_inside(inner);
     ctes_.resize(ctes);
+    cte_entries_.resize(ctes);
     shown_.resize(shown);
     return done;
   }
@@ -431,7 +436,7 @@ class Walker {
     const std::string type = text_of(inner, "type");
     if (type == "SELECT_NODE") {
       shown_.emplace_back();
-      name_user_columns(inner);
+      name_called_columns(inner);
       if (value* from = inner.if_contains("from_table"); from != nullptr && from->is_object()) {
         show(from->get_object());
         rename_twins();
@@ -441,6 +446,7 @@ class Walker {
     LH_RETURN_IF_ERROR(of_kind(inner, "type", kNodes, "query"));
     if (type == "RECURSIVE_CTE_NODE") {
       ctes_.push_back(to_lower(text_of(inner, "cte_name")));
+      cte_entries_.push_back(nullptr);
       value* right = inner.if_contains("right");
       return right == nullptr ? Status(malformed()) : in_object(*right, &Walker::node);
     }
@@ -450,15 +456,16 @@ class Walker {
   static bool is_user(std::string_view function) {
     return function == "current_user" || function == "session_user" || function == "user";
   }
-  /// A column that shows the user is called by the function, and not by the name.
-  static void name_user_columns(object& select) {
+  /// A column that shows the user, or what a macro stands for, is called by the function.
+  static void name_called_columns(object& select) {
     value* list = select.if_contains("select_list");
     for (std::size_t i = 0; list != nullptr && list->is_array() && i < list->get_array().size();
          ++i) {
       object* item = list->get_array()[i].if_object();
-      if (item != nullptr && is_user(to_lower(text_of(*item, "function_name"))) &&
-          text_of(*item, "alias").empty()) {
-        (*item)["alias"] = text_of(*item, "function_name");
+      const std::string name = item == nullptr ? "" : text_of(*item, "function_name");
+      if (!name.empty() && text_of(*item, "alias").empty() &&
+          (is_user(to_lower(name)) || !is_known_function(name))) {
+        (*item)["alias"] = name;
       }
     }
   }
@@ -486,6 +493,7 @@ class Walker {
       }
       LH_RETURN_IF_ERROR(fields(definition->get_object(), kDefinition));
       ctes_.push_back(to_lower(name));
+      cte_entries_.push_back(pair);
     }
     return {};
   }
@@ -554,6 +562,9 @@ class Walker {
     if (type == "TABLE_FUNCTION") {
       return table_function(ref);
     }
+    if (type == "PIVOT") {
+      return dynamic_pivots(ref);
+    }
     if (type == "SHOW_REF") {
       return show_ref(ref);
     }
@@ -608,13 +619,47 @@ class Walker {
                 "AT (TIMESTAMP => TIMESTAMP '2024-01-31 12:00:00').");
   }
 
+  Status dynamic_pivots(object& ref) {
+    value* pivots = ref.if_contains("pivots");
+    for (std::size_t i = 0;
+         pivots != nullptr && pivots->is_array() && i < pivots->get_array().size(); ++i) {
+      const object* column = pivots->get_array()[i].if_object();
+      if (column == nullptr || text_of(*column, "pivot_enum") != kPivotMarker) {
+        continue;
+      }
+      PivotReference& reference = found_.pivots.emplace_back();
+      reference.node = &ref;
+      reference.column = i;
+      for (const object* entry : cte_entries_) {
+        if (entry == nullptr) {
+          return refuse(ref, "a PIVOT without values stands in a recursive expression",
+                        "List the values: PIVOT t ON c IN ('a', 'b').");
+        }
+        reference.common_tables.push_back(entry);
+      }
+    }
+    return {};
+  }
+
   Status table_function(object& ref) {
     value* function = ref.if_contains("function");
     object* call = function == nullptr ? nullptr : function->if_object();
     if (call == nullptr || text_of(*call, "class") != "FUNCTION") {
       return malformed();
     }
-    Status allowed = check_table_function(text_of(*call, "function_name"));
+    const std::string name = text_of(*call, "function_name");
+    if (options_.functions != nullptr && !is_known_table_function(name)) {
+      LH_ASSIGN_OR_RETURN(const bool is_ours, options_.functions->is_table(*call));
+      if (is_ours) {
+        FunctionReference& reference = found_.functions.emplace_back();
+        reference.node = &ref;
+        reference.call = *call;
+        reference.alias = text_of(ref, "alias").empty() ? name : text_of(ref, "alias");
+        reference.position = location_of(ref);
+        return {};
+      }
+    }
+    Status allowed = check_table_function(name);
     if (!allowed) {
       allowed.error().position_bytes = location_of(ref);
       return allowed;
@@ -653,15 +698,19 @@ class Walker {
   // --- Expressions.
 
   Status expression(object& inner) {
+    LH_RETURN_IF_ERROR(expand_calls(inner));
     const std::string name = text_of(inner, "class");
     if (name == "FUNCTION" || name == "WINDOW") {
-      Status allowed = check_function(text_of(inner, "function_name"));
+      const bool is_ours =
+          options_.reads_variables && text_of(inner, "function_name") == "getvariable";
+      Status allowed = is_ours ? Status() : check_function(text_of(inner, "function_name"));
       if (!allowed) {
         allowed.error().position_bytes = location_of(inner);
         return allowed;
       }
       const std::string function = to_lower(text_of(inner, "function_name"));
       if (is_user(function)) {
+        found_.names_principal = true;
         inner = tree::aliased(tree::string(options_.principal), text_of(inner, "alias"));
         return {};
       }
@@ -674,6 +723,26 @@ class Walker {
       LH_RETURN_IF_ERROR(column_ref(inner));
     }
     return of_kind(inner, "class", kExpressions, "expression");
+  }
+
+  /// A call of what the engine does not have becomes what it stands for, which may be a call again.
+  Status expand_calls(object& inner) {
+    for (int calls = 0; options_.functions != nullptr && text_of(inner, "class") == "FUNCTION" &&
+                        !is_known_function(text_of(inner, "function_name"));
+         ++calls) {
+      if (calls >= kCallsMax) {
+        return refuse(inner, fmt::format("the macro {} calls itself without end",
+                                         text_of(inner, "function_name")));
+      }
+      LH_ASSIGN_OR_RETURN(auto meant, options_.functions->expression(inner));
+      if (!meant) {
+        return {};
+      }
+      std::string alias = text_of(inner, "alias");
+      inner = *std::move(meant);
+      inner["alias"] = std::move(alias);
+    }
+    return {};
   }
 
   /// schema.table.column: the subquery that stands for the table is known by its alias alone.
@@ -728,7 +797,8 @@ class Walker {
 
   const AnalyseOptions& options_;
   Analysis found_;
-  std::vector<std::string> ctes_;  ///< In scope, lower case.
+  std::vector<std::string> ctes_;           ///< In scope, lower case.
+  std::vector<const object*> cte_entries_;  ///< Of the same; null for a recursive one's own name.
   std::vector<std::vector<std::pair<Shown, object*>>> shown_;
   std::map<const object*, std::vector<Condition>> conditions_;  ///< By the tables' nodes.
   std::size_t depth_ = 0;
@@ -792,6 +862,10 @@ Result<Analysis> analyse(boost::json::object& document, const AnalyseOptions& op
 
 void replace_table(const TableReference& table, boost::json::object source) {
   replace(*table.node, std::move(source), table.alias);
+}
+
+void replace_function(const FunctionReference& function, boost::json::object source) {
+  replace(*function.node, std::move(source), function.alias);
 }
 
 void replace_show(const ShowReference& show, boost::json::object source) {

@@ -44,17 +44,49 @@ struct ShowReference {
   std::vector<std::string> name_space;  ///< SHOW TABLES FROM x: as written; else empty.
 };
 
+/// A function in FROM that is not the engine's.
+struct FunctionReference {
+  boost::json::object* node = nullptr;  ///< The table reference.
+  boost::json::object call;             ///< Its arguments have not been looked through.
+  std::string alias;
+  std::optional<std::size_t> position;
+};
+
+/// A PIVOT whose values are to be looked up, with what its source may refer to.
+struct PivotReference {
+  boost::json::object* node = nullptr;  ///< The table reference.
+  std::size_t column = 0;               ///< Which of its pivots.
+  /// Entries of the WITH clauses around it, the outermost first; later ones hide earlier ones.
+  std::vector<const boost::json::object*> common_tables;
+};
+
+/// Knows functions that the engine does not have.
+class FunctionResolver {
+ public:
+  virtual ~FunctionResolver() = default;
+  /// The expression that a call stands for; nothing if there is no such function.
+  virtual Result<std::optional<boost::json::object>> expression(
+      const boost::json::object& call) = 0;
+  /// True if a call in FROM is to be a FunctionReference.
+  virtual Result<bool> is_table(const boost::json::object& call) = 0;
+};
+
 /// What the walk found. The pointers are good as long as the tree is neither moved nor changed
 /// elsewhere.
 struct Analysis {
   std::vector<TableReference> tables;
   std::vector<ShowReference> shows;
+  std::vector<FunctionReference> functions;
+  std::vector<PivotReference> pivots;  ///< Inner ones before those around them.
   /// Asked again on the same tables, the answer may be another.
   bool is_volatile = false;
+  bool names_principal = false;  ///< It holds who asks.
 };
 
 struct AnalyseOptions {
-  std::string_view principal;  ///< What current_user() is.
+  std::string_view principal;             ///< What current_user() is.
+  FunctionResolver* functions = nullptr;  ///< Null: there are none.
+  bool reads_variables = false;           ///< It is ours, and may call getvariable.
 };
 
 /// Checks a tree that json_serialize_sql gave (the whole document, with one statement) and makes
@@ -66,6 +98,7 @@ Result<Analysis> analyse(boost::json::object& document, const AnalyseOptions& op
 /// sample clause stay.
 void replace_table(const TableReference& table, boost::json::object source);
 void replace_show(const ShowReference& show, boost::json::object source);
+void replace_function(const FunctionReference& function, boost::json::object source);
 
 /// Where in the statement an engine's error points to: the first column, function or table in the
 /// (unrewritten) tree that carries the name that the message quotes first.

@@ -39,11 +39,13 @@ class TestLake {
         buckets_(value_or_throw(storage::Buckets::open(
             {{"primary", "local", (folder() / "buckets" / "primary").string()}}))),
         metastore_(value_or_throw(metastore::open_sqlite((folder() / "metastore.db").string()))),
+        macros_(std::make_unique<MacroStore>(*metastore_)),
         catalog_(value_or_throw(catalog::Catalog::open(*buckets_, *metastore_, {}))) {}
 
   [[nodiscard]] const std::filesystem::path& folder() const { return engine_.folder(); }
   engine::EnginePool& engine() { return engine_.pool(); }
   storage::Buckets& buckets() { return *buckets_; }
+  metastore::Metastore& metastore() { return *metastore_; }
   catalog::Catalog& catalog() { return *catalog_; }
   TableWriter& writer() { return writer_; }
   TableSource& source() { return source_; }
@@ -77,15 +79,22 @@ class TestLake {
   }
 
  private:
+  [[nodiscard]] QueryService::Options with_macros() const {
+    QueryService::Options options = options_;
+    options.planner.macros = macros_.get();
+    return options;
+  }
+
   QueryService::Options options_;
   engine::testing::TestEngine engine_;
   std::unique_ptr<storage::Buckets> buckets_;
   std::unique_ptr<metastore::Metastore> metastore_;
+  std::unique_ptr<MacroStore> macros_;
   std::unique_ptr<catalog::Catalog> catalog_;
   iceberg::ManifestCache manifests_;
   TableWriter writer_{*catalog_, engine_.pool(), *buckets_, manifests_};
   TableSource source_{engine_.pool(), *buckets_, manifests_};
-  QueryService service_{*catalog_, engine_.pool(), source_, writer_, options_};
+  QueryService service_{*catalog_, engine_.pool(), source_, writer_, with_macros()};
 };
 
 }  // namespace lakehouse::query::testing
