@@ -108,6 +108,8 @@ class Server::Parts {
     query_log_.emplace(*metastore_, query::QueryLog::Options{.rows_max = config.query.log_rows});
     query_options.log = &*query_log_;
     query_options.row_limit = static_cast<std::uint64_t>(config.query.row_limit);
+    macros_.emplace(*metastore_);
+    query_options.planner.macros = &*macros_;
     query_options.result_bytes_max = config.query.result_cache.bytes;
     hot_.emplace(*catalog_, *engine_, *source_, manifests_, *metastore_,
                  query::HotTables::Options{.bytes_max = cache_memory_bytes(config)});
@@ -213,6 +215,7 @@ class Server::Parts {
   std::optional<query::TableWriter> writer_;
   std::optional<query::HotTables> hot_;
   std::optional<query::QueryLog> query_log_;
+  std::optional<query::MacroStore> macros_;
   std::unique_ptr<query::Cluster> cluster_;  ///< Null: none is configured.
   std::optional<query::QueryService> query_;
   std::optional<query::ViewLineage> view_lineage_;

@@ -173,7 +173,8 @@ TEST_F(QueryServiceTest, NothingOutsideOfTheCatalogCanBeNamed) {
       {"FROM unnest((SELECT list(x) FROM read_text('/x') t(x)))", "read_text"},
       {"INSERT INTO people SELECT size, '' FROM read_blob('/x')", "read_blob"},
       {"CREATE TABLE x AS FROM read_csv('/x')", "read_csv"},
-      {"PIVOT people ON id USING count(*)", "PIVOT"},
+      {"PIVOT people ON getvariable('a') USING count(*)", "getvariable"},
+      {"PIVOT read_csv('/x') ON a USING count(*)", "read_csv"},
       {"SELECT nosuchfunction(1)", "nosuchfunction"},
       {"SHOW frobnicate", "frobnicate"},
   };
