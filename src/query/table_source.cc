@@ -159,8 +159,8 @@ class TableSource::Builder {
   Result<TableScan> run(const iceberg::ScanPlan& plan) {
     LH_RETURN_IF_ERROR(load_schemas(plan));
     LH_RETURN_IF_ERROR(load_positions(plan));
-    for (const iceberg::ScanTask& task : plan.tasks) {
-      LH_RETURN_IF_ERROR(add(task));
+    for (std::size_t i = 0; i < plan.tasks.size(); ++i) {
+      LH_RETURN_IF_ERROR(add(plan.tasks[i], paths_[i], schemas_[i]));
     }
     std::optional<tree::object> all;
     for (auto& [key, group] : groups_) {
@@ -190,20 +190,26 @@ class TableSource::Builder {
 
  private:
   Status load_schemas(const iceberg::ScanPlan& plan) {
-    std::set<std::string> paths;
+    paths_.reserve(plan.tasks.size());
+    std::set<std::string> equality;
     for (const iceberg::ScanTask& task : plan.tasks) {
       LH_RETURN_IF_ERROR(check_readable(*task.file));
       LH_ASSIGN_OR_RETURN(std::string path, source_.local_path(task.file->file_path));
-      paths.insert(std::move(path));
+      paths_.push_back(std::move(path));
       for (const iceberg::AttachedDelete& attached : task.deletes) {
         LH_RETURN_IF_ERROR(check_readable(*attached.file));
         if (attached.file->content == FileContent::EqualityDeletes) {
           LH_ASSIGN_OR_RETURN(path, source_.local_path(attached.file->file_path));
-          paths.insert(std::move(path));
+          equality.insert(std::move(path));
         }
       }
     }
-    LH_ASSIGN_OR_RETURN(schemas_, source_.schemas_of(context_, {paths.begin(), paths.end()}));
+    LH_ASSIGN_OR_RETURN(schemas_, source_.schemas_of(context_, paths_));
+    const std::vector<std::string> deletes(equality.begin(), equality.end());
+    LH_ASSIGN_OR_RETURN(const auto read, source_.schemas_of(context_, deletes));
+    for (std::size_t i = 0; i < deletes.size(); ++i) {
+      delete_schemas_.emplace(deletes[i], read[i]);
+    }
     return {};
   }
 
@@ -236,21 +242,31 @@ class TableSource::Builder {
     return {};
   }
 
-  Result<PhysicalSchemaPtr> schema_of(const std::string& path) {
-    const PhysicalSchemaPtr& file = schemas_[path];
-    PhysicalSchemaPtr& mapped = mapped_[file->signature];
-    if (mapped == nullptr) {
-      LH_ASSIGN_OR_RETURN(mapped, with_ids(file, table_));
+  /// With ids, and numbered: files that are alike have the same.
+  struct Mapped {
+    PhysicalSchemaPtr schema;
+    std::size_t number = 0;
+  };
+
+  Result<Mapped> mapped(const PhysicalSchemaPtr& file) {
+    if (const auto known = by_schema_.find(file.get()); known != by_schema_.end()) {
+      return known->second;
     }
-    return mapped;
+    auto [at, is_new] = by_signature_.try_emplace(file->signature);
+    if (is_new) {
+      at->second.number = by_signature_.size();
+      LH_ASSIGN_OR_RETURN(at->second.schema, with_ids(file, table_));
+    }
+    return by_schema_.emplace(file.get(), at->second).first->second;
   }
 
-  Status add(const iceberg::ScanTask& task) {
-    LH_ASSIGN_OR_RETURN(const std::string path, source_.local_path(task.file->file_path));
+  Status add(const iceberg::ScanTask& task, const std::string& path,
+             const PhysicalSchemaPtr& file_schema) {
     Group one;
-    LH_ASSIGN_OR_RETURN(one.schema, schema_of(path));
+    LH_ASSIGN_OR_RETURN(const Mapped its, mapped(file_schema));
+    one.schema = its.schema;
     add_partition_values(task, one);
-    std::string key = one.schema->signature;
+    std::string key = fmt::format("{:06}", its.number);
     RoaringSet rows;
     std::string mask;
     std::vector<std::string> position_deletes;
@@ -451,10 +467,9 @@ class TableSource::Builder {
     };
     std::map<std::string, Alike> sets;
     for (const auto& [path, file] : group.equality_deletes) {
-      LH_ASSIGN_OR_RETURN(const PhysicalSchemaPtr schema, schema_of(path));
-      const std::string key =
-          fmt::format("{}|{}", fmt::join(file->equality_ids, ","), schema->signature);
-      Alike& alike = sets.try_emplace(key, Alike{schema, file->equality_ids, {}}).first->second;
+      LH_ASSIGN_OR_RETURN(const Mapped its, mapped(delete_schemas_.at(path)));
+      const std::string key = fmt::format("{}|{}", fmt::join(file->equality_ids, ","), its.number);
+      Alike& alike = sets.try_emplace(key, Alike{its.schema, file->equality_ids, {}}).first->second;
       alike.paths.push_back(path);
     }
     for (const auto& [key, alike] : sets) {
@@ -490,8 +505,11 @@ class TableSource::Builder {
   const iceberg::Schema& schema_;
   std::string prefix_;
   RowNumbers numbers_;
-  std::unordered_map<std::string, PhysicalSchemaPtr> schemas_;
-  std::map<std::string, PhysicalSchemaPtr> mapped_;
+  std::vector<std::string> paths_;          ///< Of the plan's tasks, on this machine.
+  std::vector<PhysicalSchemaPtr> schemas_;  ///< Of the paths.
+  std::unordered_map<std::string, PhysicalSchemaPtr> delete_schemas_;
+  std::unordered_map<const PhysicalSchema*, Mapped> by_schema_;
+  std::unordered_map<std::string, Mapped> by_signature_;
   std::map<std::string, Group> groups_;
   std::unordered_map<std::string, std::shared_ptr<const DeletedRows::ByPath>> positions_;
   std::size_t mask_bytes_ = 0;
@@ -512,10 +530,22 @@ Result<TableScan> TableSource::scan(const RequestContext& context,
     nothing.node = builder.empty();
     return nothing;
   }
+  // All that the scan follows from. The time is that of the last commit, which may change how names
+  // are mapped; the schema's text, since a transaction that is dropped leaves its number free.
+  std::string key =
+      fmt::format("{}|{}|{}|{}|{}|{}|{}|{}", table.table_uuid, table.location,
+                  table.last_updated_ms, choice.snapshot->snapshot_id, prefix,
+                  std::to_underlying(numbers), to_json(iceberg::schema_to_json(*choice.schema)),
+                  to_json(iceberg::expression_to_json(filter, *choice.schema)));
+  if (const auto kept = kept_.find(key)) {
+    return *kept;
+  }
   LH_ASSIGN_OR_RETURN(const iceberg::ScanPlan plan,
                       iceberg::plan_scan(context, buckets_, manifests_, table,
                                          choice.snapshot->snapshot_id, filter));
-  return builder.run(plan);
+  LH_ASSIGN_OR_RETURN(TableScan scan, builder.run(plan));
+  kept_.keep(std::move(key), std::make_shared<const TableScan>(scan));
+  return scan;
 }
 
 Result<TableScan> TableSource::scan_files(const RequestContext& context,
@@ -537,27 +567,30 @@ Result<std::string> TableSource::local_path(std::string_view location) const {
   return *std::move(path);
 }
 
-Result<std::unordered_map<std::string, PhysicalSchemaPtr>> TableSource::schemas_of(
-    const RequestContext& context, std::vector<std::string> paths) {
-  std::unordered_map<std::string, PhysicalSchemaPtr> out;
+Result<std::vector<PhysicalSchemaPtr>> TableSource::schemas_of(
+    const RequestContext& context, const std::vector<std::string>& paths) {
+  std::vector<PhysicalSchemaPtr> out = known(paths);
   std::vector<std::string> missing;
-  for (std::string& path : paths) {
-    if (PhysicalSchemaPtr schema = known(path)) {
-      out.emplace(std::move(path), std::move(schema));
-    } else {
-      missing.push_back(std::move(path));
+  for (std::size_t i = 0; i < paths.size(); ++i) {
+    if (out[i] == nullptr) {
+      missing.push_back(paths[i]);
     }
   }
+  std::unordered_map<std::string, PhysicalSchemaPtr> read;
   for (std::size_t begin = 0; begin < missing.size(); begin += kFilesPerQuestion) {
     const std::size_t end = std::min(begin + kFilesPerQuestion, missing.size());
     LH_RETURN_IF_ERROR(ask_engine(context,
                                   {missing.begin() + static_cast<std::ptrdiff_t>(begin),
                                    missing.begin() + static_cast<std::ptrdiff_t>(end)},
-                                  out));
+                                  read));
   }
-  for (const std::string& path : missing) {
-    if (!out.contains(path)) {
-      return fail(ErrorCode::DataLoss, fmt::format("the data file {} cannot be read", path));
+  for (std::size_t i = 0; i < paths.size(); ++i) {
+    if (out[i] == nullptr) {
+      const auto found = read.find(paths[i]);
+      if (found == read.end()) {
+        return fail(ErrorCode::DataLoss, fmt::format("the data file {} cannot be read", paths[i]));
+      }
+      out[i] = found->second;
     }
   }
   return out;
@@ -590,14 +623,20 @@ Status TableSource::ask_engine(const RequestContext& context, const std::vector<
   return {};
 }
 
-PhysicalSchemaPtr TableSource::known(const std::string& path) {
+std::vector<PhysicalSchemaPtr> TableSource::known(const std::vector<std::string>& paths) {
+  std::vector<PhysicalSchemaPtr> out;
+  out.reserve(paths.size());
   const std::lock_guard lock(mutex_);
-  const auto found = known_.find(path);
-  if (found == known_.end()) {
-    return nullptr;
+  for (const std::string& path : paths) {
+    const auto found = known_.find(path);
+    if (found == known_.end()) {
+      out.emplace_back();
+      continue;
+    }
+    recent_.splice(recent_.begin(), recent_, found->second);
+    out.push_back(found->second->second);
   }
-  recent_.splice(recent_.begin(), recent_, found->second);
-  return found->second->second;
+  return out;
 }
 
 void TableSource::remember(const std::string& path, const PhysicalSchemaPtr& schema) {

@@ -19,6 +19,7 @@
 #include "iceberg/scan.h"
 #include "iceberg/table_metadata.h"
 #include "query/deleted_rows.h"
+#include "query/kept_scans.h"
 #include "query/physical_schema.h"
 #include "storage/buckets.h"
 
@@ -63,6 +64,7 @@ class TableSource {
  public:
   struct Options {
     std::size_t files_known_max = 200'000;
+    std::size_t scan_bytes_max = std::size_t{64} << 20U;  ///< Of planned scans that are kept.
   };
 
   TableSource(engine::Engine& engine, const storage::Buckets& buckets,
@@ -90,12 +92,12 @@ class TableSource {
   struct Group;
   class Builder;
 
-  /// The physical schemas of files of this machine, by path.
-  Result<std::unordered_map<std::string, PhysicalSchemaPtr>> schemas_of(
-      const RequestContext& context, std::vector<std::string> paths);
+  /// The physical schemas of files of this machine, in the order of their paths.
+  Result<std::vector<PhysicalSchemaPtr>> schemas_of(const RequestContext& context,
+                                                    const std::vector<std::string>& paths);
   Status ask_engine(const RequestContext& context, const std::vector<std::string>& paths,
                     std::unordered_map<std::string, PhysicalSchemaPtr>& out);
-  PhysicalSchemaPtr known(const std::string& path);
+  std::vector<PhysicalSchemaPtr> known(const std::vector<std::string>& paths);
   void remember(const std::string& path, const PhysicalSchemaPtr& schema);
   Result<std::string> local_path(std::string_view location) const;
 
@@ -104,6 +106,7 @@ class TableSource {
   iceberg::ManifestCache& manifests_;
   Options options_;
   DeletedRows deleted_{engine_, buckets_};
+  KeptScans kept_{options_.scan_bytes_max};
 
   using Entry = std::pair<std::string, PhysicalSchemaPtr>;
   std::mutex mutex_;

@@ -15,6 +15,24 @@ namespace lakehouse::engine {
 namespace {
 
 constexpr std::string_view kTreeMark = "{}";
+// A list of some five hundred files.
+constexpr std::size_t kLongListBytes = std::size_t{64} << 10U;
+
+bool has_long_list(const Statement& statement) {
+  return std::ranges::any_of(statement.variables, [](const Variable& variable) {
+    const auto* text = variable.value.if_string();
+    return text != nullptr && text->size() > kLongListBytes;
+  });
+}
+
+// DuckDB asks its cache of footers for each file of a list while it plans, and the folder for each
+// before that: ten times what planning costs otherwise, for an estimate of the rows.
+Result<Prepared> prepare_with_long_list(const Connection& connection, const std::string& sql) {
+  LH_RETURN_IF_ERROR(run_sql(connection, "SET SESSION parquet_metadata_cache = false"));
+  auto prepared = prepare_sql(connection, sql);
+  LH_RETURN_IF_ERROR(run_sql(connection, "SET SESSION parquet_metadata_cache = true"));
+  return prepared;
+}
 
 Result<ResultShape> shape_of(QueryResult& result) {
   ResultShape shape;
@@ -249,7 +267,9 @@ Result<Session::Ready> Session::prepare(const Connection& connection, const Stat
     }
     ready.sql = std::string(statement.around_tree).replace(mark, kTreeMark.size(), ready.sql);
   }
-  LH_ASSIGN_OR_RETURN(ready.prepared, prepare_sql(connection, ready.sql));
+  LH_ASSIGN_OR_RETURN(ready.prepared, has_long_list(statement)
+                                          ? prepare_with_long_list(connection, ready.sql)
+                                          : prepare_sql(connection, ready.sql));
   return ready;
 }
 
