@@ -119,8 +119,8 @@ class Spark:
 class Trino:
     name = "trino"
 
-    def __init__(self, server, folder):
-        self.folder, self.port = folder, free_port()
+    def __init__(self, server, folder, port=None):
+        self.folder, self.port = folder, port or free_port()
         subprocess.run([ROOT / "tests" / "servers" / "trino", "start", folder, str(self.port), server.iceberg], check=True)
 
     def sql(self, statement):

@@ -76,6 +76,9 @@ std::string request_body(const std::string& statement, const SqlOptions& options
   if (options.timeout_ms) {
     body["timeout_ms"] = *options.timeout_ms;
   }
+  if (!options.engine.empty()) {
+    body["engine"] = options.engine;
+  }
   if (!options.positional.empty()) {
     json::array& values = body["params"].emplace_array();
     for (const std::string& text : options.positional) {

@@ -31,13 +31,13 @@ Result<std::unique_ptr<engine::ResultStream>> run_there(const RequestContext& co
                                                         const StatementPlan& plan) {
   LH_RETURN_IF_ERROR(check_route(plan));
   ClusterStatement statement;
-  LH_ASSIGN_OR_RETURN(statement.sql,
-                      translate_to_trino(plan.tree->as_object(), plan.pinned,
-                                         plan.statement.parameters, cluster.options().catalog));
   // What is wrong with the statement is found here, and said as it is without a cluster.
   engine::Statement ours = plan.statement;
   ours.monitor = nullptr;
   LH_ASSIGN_OR_RETURN(statement.columns, engine.describe(context, std::move(ours)));
+  LH_ASSIGN_OR_RETURN(statement.sql,
+                      translate_to_trino(plan.tree->as_object(), plan.pinned,
+                                         plan.statement.parameters, cluster.options().catalog));
   statement.encoding = plan.statement.encoding;
   statement.rows_max = plan.statement.rows_max;
   statement.monitor = plan.statement.monitor;

@@ -328,6 +328,16 @@ constexpr std::array kTextFunctions = std::to_array<TextFunction>(
 
 Result<std::optional<Expr>> Translator::text_function(const std::string& name,
                                                       const std::vector<Expr>& arguments) {
+  const bool has_text_only = std::ranges::all_of(
+      arguments, [](const Expr& one) { return is_text(one.type) || one.type.kind == Kind::Null; });
+  if (name == "concat" && has_text_only) {
+    // NULLs are left out here, and spread in Trino.
+    std::vector<std::string> parts{"''", "''"};
+    for (const Expr& argument : arguments) {
+      parts.push_back(fmt::format("coalesce({}, '')", argument.sql));
+    }
+    return of_kind(fmt::format("concat({})", fmt::join(parts, ", ")), Kind::Varchar);
+  }
   if (arguments.empty() || !is_text(arguments[0].type)) {
     return std::nullopt;
   }
@@ -340,15 +350,6 @@ Result<std::optional<Expr>> Translator::text_function(const std::string& name,
         return of_kind(fmt::format(fmt::runtime(one.trino), argument(0), argument(1), argument(2)),
                        one.kind);
       }
-    }
-    if (name == "concat") {
-      // NULLs are left out here, and spread in Trino.
-      std::vector<std::string> parts;
-      for (const Expr& argument : arguments) {
-        parts.push_back(fmt::format("coalesce({}, '')", argument.sql));
-      }
-      parts.resize(std::max<std::size_t>(parts.size(), 2), "''");
-      return of_kind(fmt::format("concat({})", fmt::join(parts, ", ")), Kind::Varchar);
     }
     const bool replaces = name == "replace" && arguments.size() == 3;
     if (replaces && arguments[1].text && !arguments[1].text->empty()) {
@@ -440,7 +441,14 @@ Result<std::optional<Expr>> Translator::number_function(const std::string& name,
   if (rounds && (arguments.size() == 1 ||
                  (arguments.size() == 2 && arguments[1].whole && *arguments[1].whole >= 0))) {
     const std::int64_t places = arguments.size() == 1 ? 0 : *arguments[1].whole;
-    return Expr{.sql = fmt::format("round({}, {})", first.sql, places), .type = first.type};
+    Expr out{.sql = fmt::format("round({}, {})", first.sql, places), .type = first.type};
+    if (out.type.kind == Kind::Decimal) {
+      // Trino keeps the scale.
+      out.type.scale = static_cast<int>(std::min<std::int64_t>(places, out.type.scale));
+      out.type.precision = std::min(38, out.type.precision + 1);
+      out.sql = fmt::format("CAST({} AS {})", out.sql, trino_name(out.type));
+    }
+    return out;
   }
   if ((name == "power" || name == "pow") && arguments.size() == 2) {
     return of_kind(fmt::format("power({}, {})", as_double(first), as_double(arguments[1])),

@@ -573,7 +573,7 @@ Result<std::string> Translator::join(const object& ref, Scope& scope) {
   if (kind == "CROSS") {
     return fmt::format("{} CROSS JOIN {}", left, right);
   }
-  if (type != "INNER" && type != "LEFT" && type != "RIGHT" && type != "OUTER") {
+  if (type != "INNER" && type != "LEFT" && type != "RIGHT" && type != "FULL") {
     return refuse(fmt::format("a {} join", to_lower(type)));
   }
   std::string condition;
@@ -587,7 +587,7 @@ Result<std::string> Translator::join(const object& ref, Scope& scope) {
     LH_ASSIGN_OR_RETURN(const Expr made, boolean(on, inside));
     condition = made.sql;
   }
-  return fmt::format("{} {} JOIN {} ON {}", left, type == "OUTER" ? "FULL" : type, right,
+  return fmt::format("{} {} JOIN {} ON {}", left, type, right,
                      condition.empty() ? "true" : condition);
 }
 
@@ -619,7 +619,7 @@ Status Translator::merge_columns(const object& ref, Scope& scope, std::size_t le
     LH_ASSIGN_OR_RETURN(left->type, unify({&one, &other}));
     condition += fmt::format("{}{} = {}", condition.empty() ? "" : " AND ", left_sql, right_sql);
     right->hidden = true;
-    if (type == "RIGHT" || type == "OUTER") {
+    if (type == "RIGHT" || type == "FULL") {
       left->merged =
           type == "RIGHT" ? right_sql : fmt::format("coalesce({}, {})", left_sql, right_sql);
     }

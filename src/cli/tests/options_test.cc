@@ -130,8 +130,9 @@ TEST(Sql, ParametersKeepTheirTypes) {
   options.positional.clear();
   options.named = {{"a", "x"}};
   options.timeout_ms = 9;
+  options.engine = "trino";
   EXPECT_EQ(request_body("S", options, std::nullopt),
-            R"({"sql":"S","timeout_ms":9,"params":{"a":"x"}})");
+            R"({"sql":"S","timeout_ms":9,"engine":"trino","params":{"a":"x"}})");
 }
 
 }  // namespace
