@@ -9,7 +9,7 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
 
-from harness import BINARY, Server  # noqa: E402, F401
+from harness import BINARY, EXTENSIONS, Server, files_of  # noqa: E402, F401
 
 
 def sample_files():
