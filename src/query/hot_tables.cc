@@ -437,11 +437,9 @@ void HotTables::check(const RequestContext& context, const std::shared_ptr<Entry
       entry->state = HotState::Loading;
       ++epoch_;
     }
-    const bool is_known = entry->seen_location == *location && !has_gone;
-    if (is_known && (entry->state != HotState::Evicted || !entry->is_wanted)) {
-      return;
-    }
-    if (entry->state == HotState::Evicted && !entry->is_wanted) {
+    const bool is_settled = entry->state == HotState::Hot || entry->state == HotState::Failed;
+    const bool rests = entry->state == HotState::Evicted && !entry->is_wanted;
+    if (rests || (is_settled && entry->seen_location == *location)) {
       return;
     }
     entry->is_wanted = false;
