@@ -71,7 +71,7 @@ class QueryLog {
   void add(LoggedQuery query);
 
   struct Filter {
-    std::string principal;  ///< Empty: everybody's.
+    std::string principal = {};  ///< Empty: everybody's.
     bool failed_only = false;
   };
   /// The latest first.
