@@ -736,6 +736,8 @@ class Builder {
     out_.select.text = json::serialize(document);
     out_.select.is_tree = true;
     out_.select.variables = std::move(planned.variables);
+    out_.select.scan_bytes = planned.scan_bytes;
+    out_.select.monitor = with_.request.monitor;
     out_.tables = std::move(planned.tables);
     // A table is not where its own rows come from.
     std::erase_if(planned.inputs, [this](const catalog::LineageInput& input) {
@@ -790,9 +792,8 @@ Result<ChangePlan> plan_change(const RequestContext& context, const ChangePlanni
 }
 
 Result<engine::Statement> plan_returning(const RequestContext& context, const ChangePlanning& with,
-                                         const ParsedStatement& parsed, const std::string& alias,
+                                         boost::json::value document, const std::string& alias,
                                          boost::json::object rows) {
-  json::value document = parsed.returning;
   json::object& node = query_node(document);
   if (text_of(node, "type") != "SELECT_NODE" || !is_nothing(node, "where_clause") ||
       !is_nothing(node, "group_expressions") || !is_nothing(node, "modifiers") ||

@@ -61,9 +61,10 @@ struct ChangePlanning {
 Result<ChangePlan> plan_change(const RequestContext& context, const ChangePlanning& with,
                                const ParsedStatement& parsed, const catalog::LoadedTable& table);
 
-/// A RETURNING list over the rows of a change set, which `rows` selects under the columns' names.
+/// A RETURNING list, parsed as a SELECT, over the rows of a change set, which `rows` selects under
+/// the columns' names.
 Result<engine::Statement> plan_returning(const RequestContext& context, const ChangePlanning& with,
-                                         const ParsedStatement& parsed, const std::string& alias,
+                                         boost::json::value returning, const std::string& alias,
                                          boost::json::object rows);
 
 /// Those of the request's parameters that the trees use: an engine refuses others.

@@ -548,6 +548,7 @@ class Planning final : private FunctionResolver {
           std::move(scan).error().with_context(catalog::to_string(table.identifier)));
     }
     std::ranges::move(scan->variables, std::back_inserter(out_.variables));
+    out_.scan_bytes += scan->size_bytes;
     ChangedTable& changed = out_.changed.emplace();
     changed.table = table;
     changed.alias = use.reference->alias;

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <map>
 #include <set>
+#include <span>
 #include <utility>
 
 #include <boost/json/serialize.hpp>
@@ -94,6 +95,23 @@ bool mentions(const json::value& at, std::string_view column) {
   }
   return std::ranges::any_of(*node,
                              [&](const auto& field) { return mentions(field.value(), column); });
+}
+
+/// A * in RETURNING is the table's columns: what else there is, is named.
+void exclude_from_stars(json::value& at, std::string_view column) {
+  if (json::array* list = at.if_array()) {
+    for (json::value& one : *list) {
+      exclude_from_stars(one, column);
+    }
+  } else if (json::object* node = at.if_object()) {
+    json::value* excluded = node->if_contains("exclude_list");
+    if (excluded != nullptr && excluded->is_array() && node->contains("replace_list")) {
+      excluded->get_array().emplace_back(column);
+    }
+    for (auto& field : *node) {
+      exclude_from_stars(field.value(), column);
+    }
+  }
 }
 
 /// Reads pairs of numbers from a stream of JSON rows: file and row.
@@ -302,8 +320,10 @@ class RowChanges::Run {
       columns.push_back(tree::aliased(tree::column({fmt::format("c{}", i)}),
                                       metadata_->current_schema()->fields[plan_.columns[i]].name));
     }
-    if (job_of(parsed_) == "merge" && mentions(parsed_.returning, "merge_action")) {
+    json::value returning = parsed_.returning;
+    if (job_of(parsed_) == "merge" && mentions(returning, "merge_action")) {
       columns.push_back(tree::aliased(merge_action(), "merge_action"));
+      exclude_from_stars(returning, "merge_action");
     }
     json::object rows = tree::select(
         std::move(columns),
@@ -311,8 +331,9 @@ class RowChanges::Run {
             "read_parquet",
             tree::array{tree::function("getvariable", tree::array{tree::string("lh_changes")})},
             "lh_rows"));
-    LH_ASSIGN_OR_RETURN(engine::Statement statement,
-                        plan_returning(context_, with, parsed_, plan_.alias, std::move(rows)));
+    LH_ASSIGN_OR_RETURN(
+        engine::Statement statement,
+        plan_returning(context_, with, std::move(returning), plan_.alias, std::move(rows)));
     statement.variables.push_back({"lh_changes", json::string(changes_path())});
     LH_ASSIGN_OR_RETURN(const auto described, owner_.engine_.describe(context_, statement));
     // Evaluated before the commit: an error must keep it from happening.
@@ -506,6 +527,8 @@ class RowChanges::Run {
     }
     std::error_code problem;
     bytes += static_cast<std::int64_t>(std::filesystem::file_size(changes_path(), problem));
+    source.scan_bytes = static_cast<std::uint64_t>(bytes);
+    source.monitor = request_.monitor;
     const std::string folder = staging_->path() + "/rows";
     std::filesystem::create_directory(folder, problem);
     const CopyOptions options{
@@ -625,14 +648,19 @@ class RowChanges::Run {
                                                              kChanges, list_of(marked)))));
     LH_RETURN_IF_ERROR(each_pair(context_, *stream, add));
     LH_RETURN_IF_ERROR(take_positions(marked, by_number, add));
-    std::vector<iceberg::DeletedRows> deleted;
-    for (auto& [number, rows] : by_number) {
-      deleted.push_back(std::move(rows));
-    }
-    LH_ASSIGN_OR_RETURN(iceberg::SnapshotChange change,
-                        write_deletion_vectors(context_, owner_.buckets_, *metadata_, deleted));
-    if (!change.added_delete_files.empty()) {
-      transaction_.own(change.added_delete_files.front().file_path);
+    // A Puffin file for each, though one could hold them all: DuckDB's extension, when it replaces
+    // one vector of a file, drops the others with it (1.5.5).
+    iceberg::SnapshotChange change;
+    for (const auto& [number, rows] : by_number) {
+      LH_ASSIGN_OR_RETURN(
+          iceberg::SnapshotChange one,
+          write_deletion_vectors(context_, owner_.buckets_, *metadata_, std::span(&rows, 1)));
+      for (DataFile& file : one.added_delete_files) {
+        transaction_.own(file.file_path);
+        change.added_delete_files.push_back(std::move(file));
+      }
+      std::ranges::move(one.removed_delete_files, std::back_inserter(change.removed_delete_files));
+      std::ranges::move(one.required_data_files, std::back_inserter(change.required_data_files));
     }
     return change;
   }

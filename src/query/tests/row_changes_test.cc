@@ -182,8 +182,8 @@ TEST(RowChanges, ReturningGivesTheRowsAsTheyWereChanged) {
   EXPECT_EQ(lake.text("UPDATE t AS x SET n = 0 WHERE id = 6 RETURNING x.id, n"), "[[6,0]]");
   EXPECT_EQ(lake.text("INSERT INTO t (id) VALUES (77) RETURNING id, name"), "[[77,null]]");
   EXPECT_EQ(lake.text("MERGE INTO t USING (SELECT 77 AS id) s ON t.id = s.id WHEN MATCHED THEN "
-                      "UPDATE SET name = 'm' RETURNING merge_action, id, name"),
-            R"([["UPDATE",77,"m"]])");
+                      "UPDATE SET name = 'm' RETURNING merge_action, *"),
+            R"([["UPDATE",77,"m",null]])");
   EXPECT_EQ(lake.text("DELETE FROM t WHERE false RETURNING id"), "[]");
   // What cannot be answered does not happen.
   EXPECT_TRUE(lake.text("DELETE FROM t WHERE id = 7 RETURNING name::INTEGER")
