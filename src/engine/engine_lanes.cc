@@ -13,8 +13,8 @@
 #include <utility>
 
 #include <fmt/format.h>
-#include <unistd.h>
 
+#include "base/machine.h"
 #include "base/text.h"
 #include "engine/client/lane.h"
 
@@ -30,11 +30,6 @@ constexpr int kHeavyNice = 10;
 constexpr int kFileNice = 5;
 constexpr unsigned kLightPlacesPerCore = 4;
 
-std::uint64_t machine_memory_bytes() {
-  return static_cast<std::uint64_t>(::sysconf(_SC_PHYS_PAGES)) *
-         static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
-}
-
 /// Whether the machine is about to run out of memory.
 bool machine_is_short() {
   std::ifstream file("/proc/meminfo");
@@ -42,7 +37,7 @@ bool machine_is_short() {
   for (std::string name; file >> name;) {
     std::uint64_t kib = 0;
     if (name == kName && file >> kib) {
-      return kib << 10U < std::min(machine_memory_bytes() / 32, std::uint64_t{256} << 20U);
+      return kib << 10U < std::min(memory_bytes_allowed() / 32, std::uint64_t{256} << 20U);
     }
   }
   return false;
@@ -122,10 +117,10 @@ class EngineLanes::Impl {
   Impl& operator=(const Impl&) = delete;
 
   Status start() {
-    const unsigned cores = std::max(1U, std::thread::hardware_concurrency());
+    const unsigned cores = processors_allowed();
     std::uint64_t memory = options_.engine.memory_limit_bytes;
     if (memory == 0) {
-      memory = machine_memory_bytes() / 10 * 6;
+      memory = memory_bytes_allowed() / 10 * 6;
     }
     const std::uint64_t light_memory =
         std::min(memory / 4 + options_.held_bytes_max, memory / 4 * 3);

@@ -187,7 +187,9 @@ Result<std::unique_ptr<engine::Engine>> IngestService::engine_for(const RequestC
 
 /// The file is read by a child that sees nothing but the file and where its rows go.
 Status IngestService::prepare_engine(const RequestContext& context, Job* job) {
-  if (files_ == nullptr) {
+  // A program's rows are no file, and would wait longer for an engine than it takes to read them.
+  const bool is_file = !job->options.file_name.empty() || job->options.deduplicate;
+  if (files_ == nullptr || !is_file) {
     if (job->reader == nullptr) {
       job->reader = FileReader::of(job->upload, engine_, job->options.reader);
     }
@@ -286,6 +288,7 @@ Result<query::AppendRequest> IngestService::request(const RequestContext& contex
     append.columns = shape_rows(job->match, &rows);
   }
   append.source = std::move(rows.statement);
+  append.source.scan_bytes = job->upload.staged_bytes();
   if (job->engine != nullptr) {
     append.engine = job->engine.get();
     append.staging_parent = job->staging->path();

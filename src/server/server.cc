@@ -9,8 +9,8 @@
 
 #include <fmt/format.h>
 #include <pthread.h>
-#include <unistd.h>
 
+#include "base/machine.h"
 #include "base/metrics.h"
 #include "catalog/catalog.h"
 #include "catalog/registry.h"
@@ -46,10 +46,8 @@ std::uint64_t cache_memory_bytes(const Config& config) {
   if (config.query.cache_memory.bytes != 0) {
     return config.query.cache_memory.bytes;
   }
-  const std::uint64_t machine = static_cast<std::uint64_t>(::sysconf(_SC_PHYS_PAGES)) *
-                                static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
   const std::uint64_t engine = config.engine.memory_limit.bytes;
-  return (engine == 0 ? machine / 10 * 6 : engine) / 4;
+  return (engine == 0 ? memory_bytes_allowed() / 10 * 6 : engine) / 4;
 }
 
 Result<std::unique_ptr<engine::EngineLanes>> start_engine(const Config& config,

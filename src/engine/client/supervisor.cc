@@ -22,7 +22,7 @@ namespace {
 constexpr std::chrono::milliseconds kPauseFirst{50};
 constexpr std::chrono::milliseconds kPauseMax{5'000};
 // A child that lived this long was well; its end is not the next of a row.
-constexpr std::chrono::seconds kWell{10};
+constexpr std::chrono::seconds kWell{2};
 constexpr std::size_t kLogLineBytesMax = 4'096;
 // The system's default holds no frame of rows; it may allow less than we ask for.
 constexpr int kSocketBufferBytes = 4 << 20;
