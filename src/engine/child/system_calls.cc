@@ -160,8 +160,8 @@ Result<Filter> make_filter(std::uint32_t otherwise) {
   if (filter == nullptr) {
     return std::unexpected(broken("gives no filter", -ENOMEM));
   }
-  // A statement's time must not depend on how far down the list its calls stand, nor does what
-  // other principals' statements leave in the processor's caches get past the process's borders.
+  // A statement's time must not depend on how far down the list its calls stand; and the processor
+  // is not slowed down (SSB), because what this process may not know is not in it.
   for (const auto& [attribute, value] :
        {std::pair{SCMP_FLTATR_CTL_OPTIMIZE, 2U}, std::pair{SCMP_FLTATR_CTL_SSB, 1U},
         std::pair{SCMP_FLTATR_CTL_NNP, 0U},
