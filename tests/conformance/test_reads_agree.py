@@ -111,7 +111,7 @@ def agree(server, duck, name, pyiceberg=True, at=None):
 
 @pytest.mark.parametrize("version", [1, 2, 3])
 @pytest.mark.parametrize("layout", ["", "PARTITIONED BY (grp)", "PARTITIONED BY (bucket(4, id), month(day))",
-                                    "PARTITIONED BY (truncate(1, name), truncate(100, price))"])
+                                    "PARTITIONED BY (truncate(1, name), truncate(10000, price))"])
 def test_layouts(server, duck, version, layout):
     name = f"layout_{version}_{len(layout)}"
     create(server, name, version, layout)
