@@ -44,7 +44,12 @@ void append(const json::value& cell, std::string& out) {
     }
     out += '}';
   } else {
-    out += to_json(cell);
+    // An expression as text, as DESCRIBE shows it, has its names in quotes or not.
+    std::string text = to_json(cell);
+    for (std::size_t at = text.find("\\\""); at != std::string::npos; at = text.find("\\\"", at)) {
+      text.erase(at, 2);
+    }
+    out += text;
   }
 }
 

@@ -12,7 +12,9 @@ enum class Verdict : std::uint8_t {
   BothFailed,  ///< DuckDB would not run it either.
   Refused,     ///< By name, as something that is not allowed or not understood.
   Unclear,     ///< Cut or out of time, or its answer hangs on the order of rows or on chance.
-  LateError,   ///< Failed on a row that plain DuckDB's plan did not come to.
+  /// Failed while running, on a row that the other side's plan did not come to. Rare: were it that
+  /// conditions are asked of rows that are not shown, there would be many.
+  LateError,
   Differs,
   Leaks,    ///< A forbidden cell is in the answer or in the error.
   Crashes,  ///< The engine did not survive it, or the error is one of a bug.
@@ -28,6 +30,10 @@ std::string_view to_string(Verdict verdict);
 /// given, receives what differs.
 Verdict check(QueryService& service, Peer& peer, const std::string& principal,
               const PolicySet& policies, const std::string& sql, std::string* detail = nullptr);
+
+/// Whether the plan of a statement that runs tells what is not shown: Same or Leaks.
+Verdict explains(QueryService& service, const Peer& peer, const std::string& principal,
+                 const std::string& sql, std::string* detail);
 
 /// A shorter statement with the same verdict, found by leaving tokens out.
 std::string shrink(QueryService& service, Peer& peer, const std::string& principal,

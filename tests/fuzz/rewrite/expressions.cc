@@ -129,7 +129,8 @@ std::string Generator::risky(const Scope& scope) {
   switch (dice_.roll(4)) {
     case 0: return fmt::format("CAST({} AS BIGINT)", leaf(Kind::Text, scope));
     case 1:
-      return fmt::format("CASE WHEN {} THEN 1 ELSE error('no ' || {}) END", condition(scope, 1),
+      return fmt::format("CASE WHEN {} {} {} THEN 1 ELSE error('deliberate ' || {}) END",
+                         leaf(Kind::Text, scope), dice_.pick(comparisons()), literal(Kind::Text),
                          leaf(Kind::Text, scope));
     case 2: return fmt::format("CAST({} AS TINYINT)", leaf(Kind::Int, scope));
     default: return fmt::format("(9223372036854775807 - 7705000 + {})", leaf(Kind::Int, scope));
@@ -190,6 +191,9 @@ std::string Generator::condition(const Scope& scope, int depth) {
     return dice_.percent(25) ? fmt::format("NOT ({})", one)
                              : fmt::format("({} {} {})", one, dice_.percent(50) ? "AND" : "OR",
                                            condition(scope, depth - 1));
+  }
+  if (risky_ && dice_.percent(20)) {
+    return fmt::format("{} > 0", risky(scope));
   }
   switch (dice_.roll(10)) {
     case 0: return fmt::format("{} IS {}NULL", inner(kind()), dice_.percent(50) ? "NOT " : "");

@@ -166,7 +166,13 @@ Result<TablePolicy> FuzzPolicies::policy_for(const RequestContext& context,
   }
   const std::string name = table.name.substr(table.name.rfind('.') + 1);
   const auto found = set->second.find(name);
-  return found == set->second.end() ? TablePolicy{} : found->second;
+  TablePolicy policy = found == set->second.end() ? TablePolicy{} : found->second;
+  if (with_a_hole_ && !policy.masks.empty()) {
+    policy.masks.pop_back();
+  } else if (with_a_hole_) {
+    policy.row_filter.clear();
+  }
+  return policy;
 }
 
 }  // namespace lakehouse::query::fuzz

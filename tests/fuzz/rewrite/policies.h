@@ -23,14 +23,18 @@ std::string masked_select(const std::string& table, const std::string& full,
 /// For error reports.
 std::string to_text(const PolicySet& policies);
 
-/// By principal. Thread-safe.
+/// By principal. Thread-safe. One `with_a_hole` forgets a part of each policy: a fuzzer that does
+/// not find that finds nothing.
 class FuzzPolicies final : public governance::TablePolicies {
  public:
+  explicit FuzzPolicies(bool with_a_hole = false) : with_a_hole_(with_a_hole) {}
+
   void set(const std::string& principal, PolicySet policies);
   Result<governance::TablePolicy> policy_for(const RequestContext& context,
                                              const governance::PolicyTable& table) override;
 
  private:
+  bool with_a_hole_;
   std::mutex mutex_;
   std::map<std::string, PolicySet> by_principal_;
 };

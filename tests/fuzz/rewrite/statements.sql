@@ -182,7 +182,25 @@ SELECT * FROM (PIVOT people ON city IN ('Bonn', 'Ulm') USING max(pay), max(name)
 SELECT * FROM (SELECT id, name, email, city FROM people) UNPIVOT (v FOR k IN (name, email, city))
 SELECT * FROM (SELECT id, name, city FROM people) UNPIVOT INCLUDE NULLS (v FOR k IN (name, city))
 FROM (UNPIVOT (SELECT n, d FROM numbers) ON COLUMNS(*) INTO NAME k VALUE v)
+PIVOT (SELECT city, boss, pay FROM people WHERE id < 30) ON city USING sum(pay) GROUP BY boss
+PIVOT orders ON state USING count(*), max(note) GROUP BY person
+FROM (PIVOT (SELECT kind, n, score FROM events) ON kind USING sum(n), sum(score))
 UNPIVOT people ON name, email INTO NAME what VALUE text
+
+-- Views and macros
+SELECT * FROM rich
+SELECT r.name, o.note FROM rich r JOIN orders o ON o.person = r.id WHERE r.pay < 7709000
+SELECT state, count(*), max(note), min(name) FROM bills GROUP BY state
+SELECT * FROM richest WHERE city <> 'Ulm'
+SELECT a.city, b.name FROM richest a LEFT JOIN rich b ON a.pay = b.pay
+WITH people AS (SELECT 1 AS x) SELECT count(*) FROM rich, people
+WITH rich AS (SELECT 5 AS id) SELECT * FROM rich JOIN numbers ON n = id
+SELECT next_one(id) AS a, next_one(next_one(n)) AS b FROM people, numbers WHERE id = n
+SELECT id, pay_of(id) AS most FROM people WHERE pay_of(boss) > 7701000
+SELECT pay_of(person) AS most, note FROM orders
+SELECT * FROM people_of('Bonn')
+SELECT p.name, q.email FROM people_of('Ulm') p JOIN people_of('Ulm') q USING (id)
+DESCRIBE rich
 
 -- Samples
 SELECT count(*) FROM people TABLESAMPLE 100%

@@ -76,4 +76,22 @@ const std::vector<Table>& tables() {
   return all;
 }
 
+const std::vector<std::string>& definitions() {
+  static const std::vector<std::string> all = {
+      "CREATE VIEW rich AS SELECT id, name, pay, city FROM people WHERE pay > 7702000",
+      "CREATE VIEW bills AS SELECT p.name, o.note, o.total, o.state FROM people p JOIN orders o ON "
+      "o.person = p.id",
+      "CREATE VIEW richest AS SELECT city, max(pay) AS pay, max(name) AS name FROM rich GROUP BY "
+      "city",
+      "CREATE MACRO next_one(x) AS x + 1",
+      "CREATE MACRO pay_of(p) AS (SELECT max(pay) FROM people WHERE id = p)",
+      "CREATE MACRO people_of(c) AS TABLE SELECT id, name, email FROM people WHERE city = c"};
+  return all;
+}
+
+const std::vector<std::string>& views() {
+  static const std::vector<std::string> all = {"richest", "bills", "rich"};
+  return all;
+}
+
 }  // namespace lakehouse::query::fuzz

@@ -26,4 +26,9 @@ struct Table {
 
 const std::vector<Table>& tables();
 
+/// CREATE VIEW and CREATE MACRO over them, for statements.sql.
+const std::vector<std::string>& definitions();
+/// The views' names, the outer ones first.
+const std::vector<std::string>& views();
+
 }  // namespace lakehouse::query::fuzz
