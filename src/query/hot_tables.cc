@@ -314,6 +314,16 @@ Result<std::optional<HotScan>> HotTables::scan(const RequestContext& context,
   return out;
 }
 
+void HotTables::note_use(const std::string& table_uuid) {
+  const std::lock_guard lock(mutex_);
+  const auto found = entries_.find(table_uuid);
+  if (found != entries_.end() && found->second->version != nullptr) {
+    found->second->last_used = Clock::now();
+    ++found->second->hits;
+    ++counters_.hits;
+  }
+}
+
 // --- The thread.
 
 void HotTables::run(const std::stop_token& stop) {

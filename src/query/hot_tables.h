@@ -116,6 +116,9 @@ class HotTables {
                                       const SnapshotChoice& choice, const iceberg::Filter& filter,
                                       std::string_view prefix);
 
+  /// A scan of the table that was kept from an earlier time is used again.
+  void note_use(const std::string& table_uuid);
+
   /// Changes whenever the same scan may be another.
   [[nodiscard]] std::uint64_t epoch() const { return epoch_; }
 

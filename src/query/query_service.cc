@@ -256,8 +256,12 @@ Result<QueryAnswer> QueryService::run_active(const std::shared_ptr<Active>& acti
 Result<std::string> QueryService::explain(const RequestContext& context,
                                           const SqlRequest& request) {
   LH_ASSIGN_OR_RETURN(const auto parsed, parse(context, request.sql));
-  if (!std::holds_alternative<SelectStatement>(parsed->statement)) {
-    return fail(ErrorCode::InvalidArgument, "only a SELECT can be explained");
+  // Of what writes the rows of a SELECT, it is that one's plan.
+  const SqlStatement& statement = parsed->statement;
+  if (parsed->tree.is_null() || std::holds_alternative<ExplainStatement>(statement) ||
+      std::holds_alternative<ChangeStatement>(statement)) {
+    return fail(ErrorCode::InvalidArgument, "what does not read has no plan to explain",
+                "Send the SELECT itself.");
   }
   LH_ASSIGN_OR_RETURN(StatementPlan planned,
                       plan_statement(context, planner_, parsed, request, PlanPurpose::Explain));
@@ -354,6 +358,11 @@ Result<std::shared_ptr<const KeptPlan>> QueryService::plan_select(
   if (auto kept = plans_.find(key); kept != nullptr && kept->hot_epoch == epoch) {
     LH_ASSIGN_OR_RETURN(const bool holds, planner_.still_holds(context, kept->basis));
     if (holds) {
+      if (kept->plan.statement.held_generation != 0) {
+        for (const catalog::LineageInput& input : kept->plan.inputs) {
+          options_.planner.hot->note_use(input.id);
+        }
+      }
       return kept;
     }
   }

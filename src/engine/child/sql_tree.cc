@@ -17,6 +17,9 @@ namespace {
 namespace json = boost::json;
 
 constexpr std::string_view kOnlySelect = "Only SELECT statements can be serialized";
+// Of one session: those of the statements that a caller repeats.
+constexpr std::size_t kKnownTreesMax = 16;
+constexpr std::size_t kKnownTreeBytesMax = std::size_t{64} << 10U;
 
 // Runs a prepared statement with one text parameter that gives one row; the chunk holds it.
 Result<DataChunk> run_one(const Prepared& prepared, std::string_view text, QueryResult& result) {
@@ -212,6 +215,12 @@ Result<std::vector<ParsedText>> SqlTree::parse(std::string_view sql) {
 }
 
 Result<std::string> SqlTree::to_sql(std::string_view tree) {
+  const auto known = std::ranges::find(
+      known_, tree, [](const auto& one) -> std::string_view { return one.first; });
+  if (known != known_.end()) {
+    known_.splice(known_.begin(), known_, known);
+    return known_.front().second;
+  }
   QueryResult result;
   auto chunk = run_one(deserialize_, tree, result);
   if (!chunk) {
@@ -221,7 +230,14 @@ Result<std::string> SqlTree::to_sql(std::string_view tree) {
     error.details_json.clear();
     return std::unexpected(std::move(error).with_context("the statement's tree"));
   }
-  return text_at(*chunk, 0);
+  std::string sql = text_at(*chunk, 0);
+  if (tree.size() <= kKnownTreeBytesMax) {
+    known_.emplace_front(tree, sql);
+    if (known_.size() > kKnownTreesMax) {
+      known_.pop_back();
+    }
+  }
+  return sql;
 }
 
 Error locate_error(Error error, std::string_view sql, std::string_view tree) {

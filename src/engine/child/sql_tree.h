@@ -1,7 +1,9 @@
 #pragma once
 
+#include <list>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/error.h"
@@ -38,6 +40,9 @@ class SqlTree {
   Connection connection_;
   Prepared serialize_;
   Prepared deserialize_;
+  /// Trees and their SQL, the last used first: statements that differ in their parameters alone
+  /// come with the same tree.
+  std::list<std::pair<std::string, std::string>> known_;
 };
 
 /// Turns the position in `error`, which DuckDB gave for `sql`, into one in the caller's own text:

@@ -226,6 +226,8 @@ TEST_F(HotTablesTest, WhatWasUsedLongestAgoMakesRoom) {
   hot_->check_now();
   pin("b");
   EXPECT_EQ(hot("SELECT count(*) FROM a"), "[[200000]]");
+  EXPECT_EQ(hot("SELECT count(*) FROM b"), "[[200000]]");
+  EXPECT_EQ(hot("SELECT count(*) FROM a"), "[[200000]]");  // By a plan that was kept.
   pin("c");
   EXPECT_EQ(to_string(state_of("b").state), "evicted");
   EXPECT_EQ(to_string(state_of("a").state), "hot");
