@@ -19,7 +19,7 @@ from pyiceberg.schema import Schema
 from pyiceberg.typedef import Record
 from pyiceberg.types import LongType, NestedField
 
-from common import Server, interleaved
+from common import NO_ANSWERS_KEPT, Server, interleaved
 
 COLUMNS = 20
 ROWS = 100
@@ -80,7 +80,7 @@ def main():
     arguments.add_argument("--files", type=int, default=10_000)
     arguments.add_argument("--runs", type=int, default=15)
     options = arguments.parse_args()
-    with tempfile.TemporaryDirectory() as folder, Server(folder + "/data") as server:
+    with tempfile.TemporaryDirectory() as folder, Server(folder + "/data", environment=NO_ANSWERS_KEPT) as server:
         paths = make_table(RestCatalog("lake", uri=server.iceberg), options.files)
         peer = duckdb.connect()
         peer.execute("SET threads = 2; SET parquet_metadata_cache = true")

@@ -15,7 +15,7 @@ import time
 
 import duckdb
 
-from common import EXTENSIONS, Server, files_of, interleaved, sample_files, seconds, upload
+from common import EXTENSIONS, NO_ANSWERS_KEPT, Server, files_of, interleaved, sample_files, seconds, upload
 
 QUERIES = {
     "count": "SELECT count(*) FROM timesheets",
@@ -126,13 +126,13 @@ def run_tpch(folder, options):
     queries = {f"q{number:02}": sql.rstrip("; \n") for number, sql in
                generator.execute("SELECT query_nr, query FROM tpch_queries()").fetchall()}
     generator.close()
-    with Server(pathlib.Path(folder) / "tpch") as server:
+    with Server(pathlib.Path(folder) / "tpch", environment=NO_ANSWERS_KEPT) as server:
         connection = ingested(server, tables)
         compare_queries(f"TPC-H {options.scale:g}", queries, Client(server), connection, options.runs)
 
 
 def run_sample(folder, options):
-    with Server(pathlib.Path(folder) / "sample") as server:
+    with Server(pathlib.Path(folder) / "sample", environment=NO_ANSWERS_KEPT) as server:
         connection = ingested(server, sample_files())
         client = Client(server)
         compare_queries("sample", QUERIES, client, connection, options.runs)
@@ -144,7 +144,7 @@ def run_visits(folder, options):
     """ClickBench's kind of table and questions: wide rows, many of them alike."""
     path = pathlib.Path(folder) / "visits.parquet"
     duckdb.execute(VISITS.format(rows=int(options.scale * 3_000_000), path=path))
-    with Server(pathlib.Path(folder) / "visits") as server:
+    with Server(pathlib.Path(folder) / "visits", environment=NO_ANSWERS_KEPT) as server:
         connection = ingested(server, {"visits": path})
         compare_queries("visits", VISIT_QUERIES, Client(server), connection, options.runs)
 

@@ -115,7 +115,8 @@ class Bystander(Client):
 
 
 def run(tmp_path, seconds, pause):
-    with Server(tmp_path / "data") as server:
+    # Each read is to reach an engine, and not to be answered from memory.
+    with Server(tmp_path / "data", environment={"LAKEHOUSE_QUERY_RESULT_CACHE": "0"}) as server:
         server.sql(f"CREATE TABLE t AS SELECT i AS id, i * 13 % 1000 AS v, md5(i::VARCHAR) AS s FROM range({ROWS}) r(i)")
         server.sql("CREATE TABLE written (n BIGINT, i BIGINT)")
         stopping = threading.Event()

@@ -77,7 +77,8 @@ def percentile(values, share):
 
 
 def run(tmp_path, memory, rows, seconds):
-    with Server(tmp_path / "data", environment={"LAKEHOUSE_ENGINE_MEMORY_LIMIT": memory}) as server:
+    environment = {"LAKEHOUSE_ENGINE_MEMORY_LIMIT": memory, "LAKEHOUSE_QUERY_RESULT_CACHE": "0"}
+    with Server(tmp_path / "data", environment=environment) as server:
         load_data(server, rows)
         size = sum(file.stat().st_size for file in (tmp_path / "data" / "buckets").rglob("*.parquet"))
         until = time.monotonic() + seconds
