@@ -73,7 +73,7 @@ class Pipe {
       LH_RETURN_IF_ERROR(context.check());
       changed_.wait_for(lock, kLook);
     }
-    return status_;
+    return chunks_.empty() ? status_ : Status();
   }
   Result<std::optional<std::string>> next(const RequestContext& context) {
     std::unique_lock lock(mutex_);

@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "base/json.h"
 #include "query/trino_sql.h"
 
 namespace lakehouse::query {
@@ -35,9 +36,13 @@ Result<std::unique_ptr<engine::ResultStream>> run_there(const RequestContext& co
   engine::Statement ours = plan.statement;
   ours.monitor = nullptr;
   LH_ASSIGN_OR_RETURN(statement.columns, engine.describe(context, std::move(ours)));
+  auto tree = parse_json(plan.statement.text, "the statement");
+  if (!tree || !tree->is_object()) {
+    return fail(ErrorCode::Unimplemented, "the statement is nested too deep for the cluster");
+  }
   LH_ASSIGN_OR_RETURN(statement.sql,
-                      translate_to_trino(plan.tree->as_object(), plan.pinned,
-                                         plan.statement.parameters, cluster.options().catalog));
+                      translate_to_trino(tree->get_object(), plan.pinned, plan.statement.parameters,
+                                         cluster.options().catalog));
   statement.encoding = plan.statement.encoding;
   statement.rows_max = plan.statement.rows_max;
   statement.monitor = plan.statement.monitor;

@@ -4,6 +4,7 @@
 
 #include <boost/json/serialize.hpp>
 
+#include "query/change_plan.h"
 #include "query/planner.h"
 #include "query/select_tree.h"
 #include "query/tree.h"
@@ -98,7 +99,12 @@ Result<StatementPlan> plan_statement(const RequestContext& context, Planner& pla
   out.statement.text = boost::json::serialize(tree);
   out.statement.is_tree = true;
   out.statement.variables = std::move(planned.variables);
-  out.statement.parameters = request.params;
+  // Those that a module's function took, or a macro has no use for, are not in the tree any more.
+  boost::json::value left =
+      planned.basis.is_whole ? boost::json::value() : parameters_of(request.params, tree);
+  const bool took_some =
+      !planned.basis.is_whole && left != parameters_of(request.params, parsed->tree);
+  out.statement.parameters = took_some ? std::move(left) : request.params;
   out.statement.scan_bytes = planned.scan_bytes;
   out.statement.monitor = request.monitor;
   out.snapshot_ids = std::move(planned.snapshot_ids);
@@ -107,7 +113,6 @@ Result<StatementPlan> plan_statement(const RequestContext& context, Planner& pla
   out.is_volatile = planned.is_volatile;
   out.basis = std::move(planned.basis);
   out.held = std::move(planned.held);
-  out.tree = std::make_shared<const boost::json::value>(std::move(tree));
   out.pinned = std::move(planned.pinned);
   out.statement.held_generation = planned.held_generation;
   out.parsed = std::move(parsed);

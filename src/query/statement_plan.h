@@ -45,9 +45,7 @@ struct StatementPlan {
   bool is_volatile = false;
   PlanBasis basis = {};
   std::vector<std::shared_ptr<const void>> held = {};  ///< Until the statement has begun.
-  /// The tree of `statement`, in which tables are marked with their places in `pinned`.
-  std::shared_ptr<const boost::json::value> tree = nullptr;
-  std::vector<PinnedTable> pinned = {};
+  std::vector<PinnedTable> pinned = {};  ///< Marked in `statement`'s tree with their places here.
 };
 
 /// Plans the SELECT in `parsed` for the request: its moment, its parameters. Errors as

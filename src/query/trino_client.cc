@@ -118,8 +118,8 @@ Status status_error(long status, const std::string& body) {
 }
 
 Result<TrinoPage> page_of(const std::string& body) {
-  LH_ASSIGN_OR_RETURN(json::value document, parse_json(body, "the cluster's answer"));
-  json::object* answer = document.if_object();
+  auto document = parse_json(body, "the answer");
+  json::object* answer = document ? document->if_object() : nullptr;
   if (answer == nullptr) {
     return refusal(ErrorCode::Unavailable, "what answers there is no Trino");
   }
@@ -325,10 +325,6 @@ Result<TrinoPage> TrinoStatement::exchange(const RequestContext& context, const 
     LH_RETURN_IF_ERROR(answer);
     LH_RETURN_IF_ERROR(status_error(answer->status, answer->body));
     auto page = page_of(answer->body);
-    if (!page && page.error().code == ErrorCode::InvalidArgument &&
-        !page.error().message.starts_with("the cluster")) {
-      page.error().code = ErrorCode::Unavailable;  // No JSON: what answers there is no Trino.
-    }
     // After an error there is nothing left to cancel.
     next_ = page ? page->next : std::string();
     return page;
