@@ -27,9 +27,11 @@ bool is_refusal(const Answer& answer) {
 
 /// Failed while it ran, not while it was bound.
 bool is_late(const Answer& answer) {
-  static constexpr std::array<std::string_view, 10> kWords = {
-      "ould not convert", "ould not cast", "out of range",  "Out of Range", "verflow",
-      "Conversion",       "deliberate",    "Invalid Input", "failed on",    "More than one row"};
+  static constexpr std::array<std::string_view, 11> kWords = {
+      "ould not convert", "ould not cast",    "Unimplemented type for cast",
+      "out of range",     "Out of Range",     "verflow",
+      "Conversion",       "deliberate",       "Invalid Input",
+      "failed on",        "More than one row"};
   return !answer.is_ok &&
          std::ranges::any_of(kWords, [&](auto word) { return answer.message.contains(word); });
 }
