@@ -9,6 +9,8 @@ namespace lakehouse::query {
 namespace {
 
 constexpr std::size_t kTreesMax = 512;
+/// Of one that is kept: a tree takes some thirty times as much.
+constexpr std::size_t kTextBytesMax = std::size_t{1} << 14U;
 
 }  // namespace
 
@@ -24,7 +26,7 @@ Result<KeptTrees::Tree> KeptTrees::kept(const std::string& key, const Parse& par
   LH_ASSIGN_OR_RETURN(boost::json::value parsed, parse());
   auto tree = std::make_shared<const boost::json::value>(std::move(parsed));
   const std::lock_guard lock(mutex_);
-  if (!by_text_.contains(key)) {
+  if (key.size() <= kTextBytesMax && !by_text_.contains(key)) {
     recent_.emplace_front(key, tree);
     by_text_.emplace(key, recent_.begin());
     if (recent_.size() > kTreesMax) {

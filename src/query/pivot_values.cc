@@ -1,6 +1,5 @@
 #include "query/pivot_values.h"
 
-#include <algorithm>
 #include <set>
 #include <string>
 #include <utility>
@@ -10,6 +9,7 @@
 #include <boost/json/serialize.hpp>
 #include <fmt/format.h>
 
+#include "query/change_plan.h"
 #include "query/tree.h"
 
 namespace lakehouse::query {
@@ -18,20 +18,6 @@ namespace {
 namespace json = boost::json;
 
 constexpr std::size_t kValuesMax = 5000;
-
-bool holds_parameter(const json::value& at) {
-  if (const json::array* list = at.if_array()) {
-    return std::ranges::any_of(*list, holds_parameter);
-  }
-  const json::object* node = at.if_object();
-  if (node == nullptr) {
-    return false;
-  }
-  const json::value* kind = node->if_contains("class");
-  return (kind != nullptr && *kind == json::value("PARAMETER")) ||
-         std::ranges::any_of(*node,
-                             [](const auto& field) { return holds_parameter(field.value()); });
-}
 
 /// WITH ... SELECT CAST(v AS VARCHAR) FROM (SELECT DISTINCT column AS v FROM source) WHERE v IS NOT
 /// NULL ORDER BY v
@@ -89,9 +75,7 @@ Status list_pivot_values(const RequestContext& context, engine::Engine& engine,
   question.text = json::serialize(document);
   question.is_tree = true;
   question.variables = variables;
-  if (holds_parameter(document)) {
-    question.parameters = parameters;
-  }
+  question.parameters = parameters_of(parameters, document);
   question.rows_max = kValuesMax + 1;
   auto rows = engine.query_rows(context, std::move(question));
   if (!rows) {

@@ -89,7 +89,15 @@ Result<json::value> parse_select(const RequestContext& context, engine::Engine& 
   if (!parsed.tree.is_object() && parsed.kind == "SELECT") {
     marked = mark_pivots(sql);
     if (!marked.places.empty()) {
-      LH_ASSIGN_OR_RETURN(parsed, parse_one(context, engine, marked.sql));
+      auto again = parse_one(context, engine, marked.sql);
+      if (!again) {
+        Error error = std::move(again).error();
+        if (error.position_bytes) {
+          error.position_bytes = marked.original(*error.position_bytes);
+        }
+        return std::unexpected(std::move(error));
+      }
+      parsed = *std::move(again);
     }
   }
   if (!parsed.tree.is_object()) {

@@ -185,11 +185,31 @@ class Parser : private TokenCursor {
     }
     const std::size_t begin = at_;
     LH_ASSIGN_OR_RETURN(const SqlStatement inner, run_inner());
-    if (!std::holds_alternative<SelectStatement>(inner)) {
-      return fail_at(tokens_[begin], "only a SELECT can be explained");
+    if (std::holds_alternative<SelectStatement>(inner)) {
+      statement.select = select_from(begin);
+      return statement;
     }
-    statement.select = select_from(begin);
+    const SelectStatement* source = source_of(inner);
+    if (source == nullptr || statement.analyze) {
+      return fail_at(tokens_[begin],
+                     statement.analyze ? "EXPLAIN ANALYZE would run a statement that writes"
+                                       : "what does not read has no plan to explain",
+                     "Explain a SELECT of the same rows.");
+    }
+    statement.select = *source;
+    std::fill_n(statement.select.sql.begin(), tokens_[begin].position, ' ');
     return statement;
+  }
+  /// The SELECT whose rows a statement writes: its plan is theirs.
+  static const SelectStatement* source_of(const SqlStatement& statement) {
+    if (const auto* insert = std::get_if<InsertStatement>(&statement)) {
+      return &insert->source;
+    }
+    if (const auto* view = std::get_if<CreateViewStatement>(&statement)) {
+      return &view->source;
+    }
+    const auto* create = std::get_if<CreateTableStatement>(&statement);
+    return create != nullptr && create->source ? &*create->source : nullptr;
   }
   Result<SqlStatement> run_inner() {
     if (peek().is("EXPLAIN") || peek().kind == TokenKind::End) {

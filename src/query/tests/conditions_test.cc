@@ -49,8 +49,10 @@ class ConditionsTest : public ::testing::Test {
         testing::value_or_throw(planner.plan(context, parsed.at(0).tree.as_object(), {}));
     std::size_t files = 0;
     for (const engine::Variable& variable : planned.variables) {
-      for (const boost::json::value& path : variable.value.as_array()) {
-        files += std::string_view(path.as_string()).contains("/t-") ? 1U : 0U;
+      const std::string text = to_json(variable.value);
+      for (std::size_t at = text.find("/t-"); at != std::string::npos;
+           at = text.find("/t-", at + 1)) {
+        ++files;
       }
     }
     return files;

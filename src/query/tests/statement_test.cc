@@ -155,6 +155,10 @@ TEST(Statement, DropAndSchemasAndExplain) {
   EXPECT_TRUE(parsed<DropSchemaStatement>("DROP SCHEMA a CASCADE").cascade);
   EXPECT_EQ(parsed<ExplainStatement>("EXPLAIN SELECT 1").select.sql, "        SELECT 1");
   EXPECT_TRUE(parsed<ExplainStatement>("EXPLAIN ANALYZE FROM t").analyze);
+  EXPECT_EQ(parsed<ExplainStatement>("EXPLAIN INSERT INTO t SELECT 1").select.sql,
+            "                      SELECT 1");
+  EXPECT_EQ(parsed<ExplainStatement>("EXPLAIN CREATE TABLE t AS FROM u").select.sql,
+            "                          FROM u");
 }
 
 TEST(Statement, ChangesAreCutIntoExpressionsAndASource) {
@@ -274,7 +278,8 @@ TEST(Statement, WhatIsNotSupportedIsRefusedByName) {
       {"ALTER TABLE t ALTER a SET DEFAULT now()", "constant"},
       {"ALTER TABLE t ADD a INT, ADD b INT", "one change"},
       {"DROP TABLE a, b", "one table"},
-      {"EXPLAIN INSERT INTO t VALUES (1)", "SELECT"},
+      {"EXPLAIN ANALYZE INSERT INTO t VALUES (1)", "writes"},
+      {"EXPLAIN DROP TABLE t", "plan"},
       {"EXPLAIN", "SELECT"},
   };
   for (const auto& [sql, word] : cases) {
