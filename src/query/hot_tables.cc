@@ -20,6 +20,7 @@ using Clock = std::chrono::steady_clock;
 
 /// What was used since then is not taken out for what comes back.
 constexpr std::chrono::seconds kRecently{60};
+constexpr std::chrono::milliseconds kPinPoll{100};
 /// How much of memory files take, before that is known: about what zstd makes of them.
 constexpr double kMemoryPerByte = 1.5;
 
@@ -128,48 +129,54 @@ Result<HotTable> HotTables::pin(const RequestContext& context, std::string_view 
   LH_ASSIGN_OR_RETURN(const std::vector<std::int32_t> ids, key_fields(schema, key));
   const boost::json::array ids_json(ids.begin(), ids.end());
   const std::string uuid = table.metadata->table_uuid;
+  const std::int64_t now_ms = catalog_.now_ms();
   LH_RETURN_IF_ERROR(metastore_.write(context, [&](metastore::Transaction& transaction) -> Status {
     LH_RETURN_IF_ERROR(transaction.execute("DELETE FROM query_pins WHERE table_uuid = $1", {uuid}));
     LH_RETURN_IF_ERROR(transaction.execute(
         "INSERT INTO query_pins (table_uuid, key_fields, principal, pinned_at_ms) "
         "VALUES ($1, $2, $3, $4)",
-        {uuid, boost::json::serialize(ids_json), context.principal, catalog_.now_ms()}));
+        {uuid, boost::json::serialize(ids_json), context.principal, now_ms}));
     return {};
   }));
-  // Known from here on, so that the wait below is for this pin and not for the next look.
-  {
-    const std::lock_guard lock(round_mutex_);
-    LH_RETURN_IF_ERROR(read_pins(context));
-  }
-  std::unique_lock lock(mutex_);
-  const auto found = entries_.find(uuid);
-  if (found == entries_.end()) {
-    return fail(ErrorCode::Aborted, "the table was evicted meanwhile");
-  }
-  const std::shared_ptr<Entry> entry = found->second;
-  entry->is_wanted = true;
-  entry->last_used = Clock::now();
-  if (entry->state == HotState::Failed || entry->state == HotState::Evicted) {
-    entry->state = HotState::Loading;
-    entry->seen_location.clear();
-  }
-  kicked_ = true;
-  changed_.notify_all();
-  if (wait) {
-    while (entry->state == HotState::Loading) {
-      LH_RETURN_IF_ERROR(context.check());
-      changed_.wait_for(lock, context.stop, std::chrono::milliseconds(100),
-                        [&] { return entry->state != HotState::Loading; });
-    }
-  }
-  HotTable told = describe(*entry);
-  if (entry->state == HotState::Failed) {
-    lock.unlock();
+  HotTable told;
+  told.dataset = catalog::to_string(identifier);
+  told.table_uuid = uuid;
+  told.principal = context.principal;
+  told.pinned_at_ms = now_ms;
+  LH_RETURN_IF_ERROR(wait_for_pin(context, wait, told));
+  if (told.state == HotState::Failed) {
     LH_RETURN_IF_ERROR(forget(context, uuid));
     return fail(ErrorCode::ResourceExhausted, told.problem,
                 "Evict other tables, or set query.cache_memory higher.");
   }
   return told;
+}
+
+Status HotTables::wait_for_pin(const RequestContext& context, bool wait, HotTable& told) {
+  std::unique_lock lock(mutex_);
+  kicked_ = true;
+  changed_.notify_all();
+  // The round that runs now may have read the pins before this one.
+  const std::uint64_t last_round = rounds_ + 2;
+  const auto is_settled = [&] {
+    const auto found = entries_.find(told.table_uuid);
+    return found != entries_.end() && found->second->pinned_at_ms >= told.pinned_at_ms &&
+           found->second->state != HotState::Loading;
+  };
+  while (wait && told.state == HotState::Loading) {
+    LH_RETURN_IF_ERROR(context.check());
+    changed_.wait_for(lock, context.stop, kPinPoll, [&] { return is_settled(); });
+    const auto found = entries_.find(told.table_uuid);
+    if (found != entries_.end() && found->second->pinned_at_ms >= told.pinned_at_ms) {
+      told = describe(*found->second);
+    } else if (rounds_ >= last_round) {
+      return fail(ErrorCode::Aborted, "the dataset was evicted meanwhile");
+    } else {
+      kicked_ = true;
+      changed_.notify_all();
+    }
+  }
+  return {};
 }
 
 Status HotTables::forget(const RequestContext& context, const std::string& uuid) {
@@ -407,6 +414,7 @@ Status HotTables::read_pins(const RequestContext& context) {
     }
   }
   const std::lock_guard lock(mutex_);
+  ++rounds_;
   if (entries != entries_) {
     ++epoch_;
     entries_.swap(entries);

@@ -147,6 +147,8 @@ class HotTables {
   void publish(const std::shared_ptr<Entry>& entry, HotState state, std::string problem,
                std::shared_ptr<const HotVersion> version);
   Status forget(const RequestContext& context, const std::string& uuid);
+  /// `told` becomes what the pin has come to: loading, unless it waits.
+  Status wait_for_pin(const RequestContext& context, bool wait, HotTable& told);
   [[nodiscard]] HotTable describe(const Entry& entry) const;  // With mutex_ held, as what follows.
   [[nodiscard]] std::uint64_t bytes_held() const;
 
@@ -166,6 +168,7 @@ class HotTables {
   std::map<std::string, std::shared_ptr<Entry>, std::less<>> entries_;  ///< By the table's UUID.
   HotStats counters_;
   bool kicked_ = true;
+  std::uint64_t rounds_ = 0;  ///< In which the pins were read.
   std::jthread thread_;
 };
 
