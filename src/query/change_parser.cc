@@ -73,7 +73,7 @@ class ChangeParser {
   Result<SqlStatement> run() {
     // WITH stands before the verb, and before the SELECT.
     maker_.add_tokens(0, cursor_.at());
-    maker_.add(" SELECT ");
+    maker_.add(cursor_.at() == 0 ? "SELECT " : " SELECT ");
     const Token& verb = cursor_.take();
     Status done = verb.is("DELETE")     ? parse_delete()
                   : verb.is("TRUNCATE") ? parse_truncate()
@@ -154,13 +154,14 @@ class ChangeParser {
     for (std::size_t i = cursor_.at(); i + 1 < cursor_.tokens().size(); ++i) {
       const Token& one = token(i);
       const bool is_member = i > 0 && token(i - 1).is_symbol('.');
-      if (depth == 0 && !is_member && stop(i)) {
+      const bool closes = TokenCursor::closes(one) || one.is_symbol('}');
+      // Nothing may close what it has not opened.
+      if (depth == 0 && (closes || (!is_member && stop(i)))) {
         return i;
       }
       if (TokenCursor::opens(one) || one.is_symbol('{') || (one.is("CASE") && !is_member)) {
         ++depth;
-      } else if (depth > 0 && (TokenCursor::closes(one) || one.is_symbol('}') ||
-                               (one.is("END") && !is_member))) {
+      } else if (depth > 0 && (closes || (one.is("END") && !is_member))) {
         --depth;
       }
     }

@@ -164,6 +164,22 @@ void used_parameters(const json::value& at, std::set<std::string>& out) {
   }
 }
 
+/// $4 becomes $p4.
+void name_parameters(json::value& at) {
+  if (json::array* list = at.if_array()) {
+    for (json::value& entry : *list) {
+      name_parameters(entry);
+    }
+  } else if (json::object* node = at.if_object()) {
+    if (text_of(*node, "class") == "PARAMETER") {
+      (*node)["identifier"] = "p" + text_of(*node, "identifier");
+    }
+    for (auto& field : *node) {
+      name_parameters(field.value());
+    }
+  }
+}
+
 /// The value that DEFAULT stands for.
 Result<json::object> default_of(const iceberg::NestedField& field) {
   if (field.write_default && !field.write_default->is_null() && !is_nested(*field.type)) {
@@ -716,13 +732,12 @@ class Builder {
     return planned;
   }
 
-  Result<std::vector<std::string>> describe(const json::value& document,
-                                            const PlannedSelect& planned) {
+  Result<std::vector<std::string>> describe(json::value document, const PlannedSelect& planned) {
     engine::Statement statement;
+    statement.parameters = take_parameters(with_.request.params, document);
     statement.text = json::serialize(document);
     statement.is_tree = true;
     statement.variables = planned.variables;
-    statement.parameters = parameters_of(with_.request.params, document);
     LH_ASSIGN_OR_RETURN(const auto columns, with_.engine.describe(context_, std::move(statement)));
     std::vector<std::string> names;
     for (const engine::Column& column : columns) {
@@ -732,7 +747,7 @@ class Builder {
   }
 
   Status finish(json::value document, PlannedSelect planned) {
-    out_.select.parameters = parameters_of(with_.request.params, document);
+    out_.select.parameters = take_parameters(with_.request.params, document);
     out_.select.text = json::serialize(document);
     out_.select.is_tree = true;
     out_.select.variables = std::move(planned.variables);
@@ -786,6 +801,21 @@ boost::json::value parameters_of(const boost::json::value& parameters,
   return out.empty() ? json::value() : json::value(std::move(out));
 }
 
+boost::json::value take_parameters(const boost::json::value& parameters, boost::json::value& tree) {
+  boost::json::value out = parameters_of(parameters, tree);
+  if (!parameters.is_array()) {
+    return out;
+  }
+  name_parameters(tree);
+  boost::json::object named;
+  if (const boost::json::object* numbered = out.if_object()) {
+    for (const auto& [name, value] : *numbered) {
+      named["p" + std::string(name)] = value;
+    }
+  }
+  return named.empty() ? boost::json::value() : boost::json::value(std::move(named));
+}
+
 Result<ChangePlan> plan_change(const RequestContext& context, const ChangePlanning& with,
                                const ParsedStatement& parsed, const catalog::LoadedTable& table) {
   return Builder(context, with, parsed, table).run();
@@ -809,7 +839,7 @@ Result<engine::Statement> plan_returning(const RequestContext& context, const Ch
   LH_ASSIGN_OR_RETURN(PlannedSelect planned,
                       with.planner.plan(context, document.as_object(), wanted));
   engine::Statement out;
-  out.parameters = parameters_of(with.request.params, document);
+  out.parameters = take_parameters(with.request.params, document);
   out.text = json::serialize(document);
   out.is_tree = true;
   out.variables = std::move(planned.variables);

@@ -67,8 +67,10 @@ Result<engine::Statement> plan_returning(const RequestContext& context, const Ch
                                          boost::json::value returning, const std::string& alias,
                                          boost::json::object rows);
 
-/// Those of the request's parameters that the trees use: an engine refuses others.
+/// Those of the request's parameters that the tree uses: an engine refuses others.
 boost::json::value parameters_of(const boost::json::value& parameters,
                                  const boost::json::value& tree);
+/// The same, and numbered ones get names: numbers with gaps cannot be bound.
+boost::json::value take_parameters(const boost::json::value& parameters, boost::json::value& tree);
 
 }  // namespace lakehouse::query

