@@ -34,7 +34,9 @@ std::shared_ptr<const KeptPlan> make_kept_plan(StatementPlan plan, PlanBasis bas
   kept->held.assign(plan.held.begin(), plan.held.end());
   kept->plan = std::move(plan);
   kept->plan.held.clear();
-  kept->plan.statement.parameters = nullptr;
+  if (basis.is_whole) {
+    kept->plan.statement.parameters = nullptr;  // Each request brings its own.
+  }
   kept->plan.statement.monitor.reset();
   kept->basis = std::move(basis);
   kept->hot_epoch = hot_epoch;

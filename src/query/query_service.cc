@@ -266,7 +266,6 @@ Result<std::string> QueryService::explain(const RequestContext& context,
   LH_ASSIGN_OR_RETURN(StatementPlan planned,
                       plan_statement(context, planner_, parsed, request, PlanPurpose::Explain));
   planned.statement.around_tree = "EXPLAIN {}";
-  planned.statement.parameters = request.params;
   LH_ASSIGN_OR_RETURN(const auto rows, engine_.query_rows(context, std::move(planned.statement)));
   std::string text;
   for (const json::array& row : rows.rows) {
@@ -391,7 +390,9 @@ Status QueryService::run_select(const RequestContext& context,
     if (!plan && may_be_held) {
       continue;
     }
-    plan->statement.parameters = request.params;
+    if (kept->basis.is_whole) {
+      plan->statement.parameters = request.params;
+    }
     plan->statement.monitor = request.monitor;
     prepare(plan->statement, request);
     std::string key;
