@@ -96,15 +96,13 @@ Result<StatementPlan> plan_statement(const RequestContext& context, Planner& pla
   boost::json::value tree = parsed->tree;
   LH_ASSIGN_OR_RETURN(PlannedSelect planned, planner.plan(context, tree.as_object(), wanted));
   StatementPlan out;
+  // Those that a module's function took, or a macro has no use for, are not in the tree any more.
+  const bool took_some = !planned.basis.is_whole && parameters_of(request.params, tree) !=
+                                                        parameters_of(request.params, parsed->tree);
+  out.statement.parameters = took_some ? take_parameters(request.params, tree) : request.params;
   out.statement.text = boost::json::serialize(tree);
   out.statement.is_tree = true;
   out.statement.variables = std::move(planned.variables);
-  // Those that a module's function took, or a macro has no use for, are not in the tree any more.
-  boost::json::value left =
-      planned.basis.is_whole ? boost::json::value() : parameters_of(request.params, tree);
-  const bool took_some =
-      !planned.basis.is_whole && left != parameters_of(request.params, parsed->tree);
-  out.statement.parameters = took_some ? std::move(left) : request.params;
   out.statement.scan_bytes = planned.scan_bytes;
   out.statement.monitor = request.monitor;
   out.snapshot_ids = std::move(planned.snapshot_ids);

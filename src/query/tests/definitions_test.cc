@@ -143,7 +143,7 @@ TEST_F(DefinitionsTest, ViewsReadAsTheyAreDefined) {
       {"INSERT INTO shop.cheap SELECT 1, 'a'", "cheap"},
       {"SELECT * FROM shop.cheap AT (VERSION => 1)", "snapshots"},
       {"DROP VIEW shop.orders", "no view"},
-      {"SELECT * FROM shop.chaep", "cheap"},
+      {"SELECT * FROM shop.chaep", "chaep"},
   });
   run_all({"ALTER VIEW shop.cheap RENAME TO pricey", "DROP VIEW shop.pricey",
            "DROP VIEW IF EXISTS shop.pricey", "DROP VIEW shop.labelled"});
@@ -183,9 +183,9 @@ TEST_F(DefinitionsTest, MacrosAreTrees) {
       {"SELECT id FROM shop.orders WHERE twice(price) > 30 ORDER BY twice(id) DESC", "[[3],[2]]"},
   });
   expect_refused({
-      {"SELECT twice()", "twice(a)"},
-      {"SELECT twice(1, 2)", "twice(a)"},
-      {"SELECT twice(b := 2)", "twice(a)"},
+      {"SELECT twice()", "do not fit"},
+      {"SELECT twice(1, 2)", "do not fit"},
+      {"SELECT twice(b := 2)", "do not fit"},
       {"SELECT twice(DISTINCT 1)", "DISTINCT"},
       {"SELECT shop.dear(1)", "table"},
       {"SELECT * FROM twice(1)", "value"},
@@ -201,7 +201,7 @@ TEST_F(DefinitionsTest, MacrosAreTrees) {
            "CREATE MACRO reads(f) AS (SELECT * FROM read_text(f))"});
   expect_all({{"SELECT twice(2)", "[[6]]"}});
   expect_refused({{"SELECT endless(1)", "without end"},
-                  {"SELECT growing(1)", "growing"},
+                  {"SELECT growing(1)", "deep"},
                   {"SELECT reads('/etc/passwd')", "read_text"}});
   run_all({"DROP MACRO twice", "DROP MACRO IF EXISTS twice", "DROP MACRO TABLE shop.dear"});
   expect_refused({{"SELECT twice(2)", "twice"}, {"DROP MACRO twice", "twice"}});
@@ -251,11 +251,11 @@ TEST_F(DefinitionsTest, ModulesBringFunctions) {
       {"SELECT count(*) FROM rows_of('items')", "[[1]]"},
   });
   SqlRequest request;
-  request.sql = "SELECT count(*) FROM numbers_up_to($1)";
-  request.params = boost::json::array{7};
+  request.sql = "SELECT count(*) FROM numbers_up_to($1) WHERE n > $2";
+  request.params = boost::json::array{7, 2};
   const auto rows = lake().rows(request);
   ASSERT_THAT(rows, IsOk());
-  EXPECT_EQ(boost::json::serialize(*rows), "[[7]]");
+  EXPECT_EQ(to_json(*rows), "[[5]]");
   governance::TablePolicy policy;
   policy.row_filter = "false";
   policies_->set("test", "main.items", policy);
