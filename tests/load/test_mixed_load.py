@@ -47,7 +47,7 @@ class Client(threading.Thread):
                 sql = self.chance.choice(self.statements).format(n=self.chance.randrange(1000))
                 start = time.monotonic()
                 try:
-                    response = session.post(self.url, json={"sql": sql}, timeout=600)
+                    response = session.post(self.url, json={"sql": sql}, timeout=1800)
                     body = response.json()
                 except (requests.RequestException, ValueError) as error:
                     self.failures.append(f"{sql}: {error}")
@@ -86,7 +86,7 @@ def run(tmp_path, memory, rows, seconds):
         for client in clients:
             client.start()
         for client in clients:
-            client.join(seconds + 600)
+            client.join(seconds + 1800)
             assert not client.is_alive(), "a client's statement never ended"
         heavy = [latency for client in clients[:4] for latency in client.latencies]
         light = [latency for client in clients[4:] for latency in client.latencies]
