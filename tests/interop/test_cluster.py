@@ -29,6 +29,15 @@ def peer():
     return connection
 
 
+def has_nodes(trino):
+    """A coordinator that has just started may not have found itself as a worker yet."""
+    try:
+        return trino.sql("SELECT count(*) FROM lake.main.region") == [[5]]
+    except AssertionError as error:
+        assert "No nodes available" in str(error), error
+        return False
+
+
 @pytest.fixture(scope="module")
 def lake(tmp_path_factory, peer):
     if not jdk_for_trino():
@@ -51,6 +60,7 @@ def lake(tmp_path_factory, peer):
                    "(NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)")
         trino = Trino(server, folder / "trino", port)
         try:
+            eventually(lambda: has_nodes(trino), 60)
             yield server
         finally:
             trino.stop()
