@@ -23,9 +23,8 @@ TEST(Statements, ATransactionIsOne) {
   const SplitText split = split_statements(
       "SELECT 1; BEGIN; DELETE FROM t; SELECT 2; COMMIT; START TRANSACTION; SELECT 3; ROLLBACK; "
       "begin; SELECT 4;");
-  EXPECT_THAT(split.statements,
-              ElementsAre("SELECT 1", "BEGIN; DELETE FROM t; SELECT 2; COMMIT",
-                          "START TRANSACTION; SELECT 3; ROLLBACK"));
+  EXPECT_THAT(split.statements, ElementsAre("SELECT 1", "BEGIN; DELETE FROM t; SELECT 2; COMMIT",
+                                            "START TRANSACTION; SELECT 3; ROLLBACK"));
   EXPECT_EQ(split.rest, "begin; SELECT 4;");
 }
 
