@@ -25,10 +25,10 @@ struct ColumnMask {
   std::string column;  ///< A top-level column, by its exact name.
   Kind kind = Kind::Null;
   std::size_t length = 0;  ///< Of Hash.
-  std::string salt = {};        ///< Of Hash: put before the text, so that nobody can look digests up.
+  std::string salt = {};   ///< Of Hash: put before the text, so that nobody can look digests up.
   std::size_t first = 0;   ///< Of Partial: characters kept at the begin and at the end. Text that
   std::size_t last = 0;    ///< is not longer than both together is masked whole.
-  std::string sql = {};         ///< Of Expression.
+  std::string sql = {};    ///< Of Expression.
   friend bool operator==(const ColumnMask&, const ColumnMask&) = default;
 };
 

@@ -258,7 +258,8 @@ Result<CopyPlan> plan_copy(const iceberg::TableMetadata& table, engine::Statemen
       options.row_group_rows, field_ids_option(schema));
   sql += partitions.option;
   if (!one_file) {
-    // Files of an attempt that came to nothing may lie there: what counts is what RETURN_STATS says.
+    // Files of an attempt that came to nothing may lie there: what counts is what RETURN_STATS
+    // says.
     sql += ", FILENAME_PATTERN 'part_{uuid}', OVERWRITE_OR_IGNORE";
     if (partitions.option.empty()) {
       sql += fmt::format(", FILE_SIZE_BYTES {}", options.file_size_bytes);

@@ -289,9 +289,8 @@ Result<StatementWriter::Outcome> StatementWriter::insert(
   append_request.table = *std::move(table);
   LH_ASSIGN_OR_RETURN(const auto loaded, catalog_.load_table(context, append_request.table));
   LH_ASSIGN_OR_RETURN(StatementPlan planned, plan_statement(context, planner_, parsed, request));
-  const bool reads_itself = std::ranges::any_of(planned.inputs, [&](const auto& input) {
-    return input.id == loaded.metadata->table_uuid;
-  });
+  const bool reads_itself = std::ranges::any_of(
+      planned.inputs, [&](const auto& input) { return input.id == loaded.metadata->table_uuid; });
   if (reads_itself && !request.as_of) {
     // What others commit meanwhile may change what it should insert.
     return change_rows(context, {parsed}, true, request);
