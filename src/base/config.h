@@ -84,7 +84,7 @@ struct Config {
     ByteSize light_bytes{std::uint64_t{64} << 20U};
     std::chrono::milliseconds light_time{2'000};
     ByteSize spill_limit;  ///< 0: nine tenths of what is free.
-    std::string sandbox = "best-effort";
+    std::string sandbox = "strict";
     friend bool operator==(const Engine&, const Engine&) = default;
   } engine;
   struct Cluster {
