@@ -185,9 +185,11 @@ def test_a_killed_engine_costs_only_what_ran_in_it(own_server):
         deadline = time.monotonic() + 20
         while not requests.get(own_server.url + "/query/running", timeout=10).json().get("queries"):
             assert time.monotonic() < deadline
-        for child in all_children(own_server.process.pid):
-            os.kill(child, 9)
-        running.join(30)
+        while running.is_alive():  # A read that lost its engine is begun again, twice.
+            assert time.monotonic() < deadline + 60
+            for child in all_children(own_server.process.pid):
+                os.kill(child, 9)
+            running.join(1)
         assert failed and failed[0].status == 503, failed
         assert failed[0].document["hint"] and failed[0].headers.get("Retry-After")
         assert own_server.value("SELECT sum(a) FROM t") == 3
@@ -197,5 +199,4 @@ def all_children(process):
     found = []
     for task in pathlib.Path(f"/proc/{process}/task").iterdir():
         found += [int(child) for child in (task / "children").read_text().split()]
-    assert found, "the engine is a child of the server"
     return found
