@@ -273,12 +273,15 @@ bool Supervisor::is_up() const {
 Status Supervisor::wait_locked(std::unique_lock<std::mutex>& lock, const RequestContext& context) {
   const auto patience = std::chrono::steady_clock::now() + options_.ready_wait_max;
   const auto until = std::min(context.deadline, patience);
-  changed_.wait_until(lock, context.stop, until,
-                      [this] { return is_up() || stopping_ || refused_; });
+  bool up = false;  // As it was found while waiting: a child may die between two looks.
+  changed_.wait_until(lock, context.stop, until, [&] {
+    up = is_up();
+    return up || stopping_ || refused_;
+  });
   if (stopping_) {
     return fail(ErrorCode::Unavailable, "the server is stopping");
   }
-  if (is_up()) {
+  if (up) {
     return {};
   }
   if (refused_) {
