@@ -214,7 +214,44 @@ constexpr std::array<std::string_view, 1> kVersion9 = {
          pinned_at_ms BIGINT NOT NULL))",
 };
 
-constexpr std::array<Migration, 9> kMigrations = {
+constexpr std::array<std::string_view, 6> kVersion10 = {
+    // Long work. `state` is 0 queued, 1 running, 2 done, 3 failed, 4 cancelled. Who runs it shows
+    // by
+    // `beat` that it lives; `failures` counts attempts since the last checkpoint.
+    R"(CREATE TABLE jobs (
+         id TEXT NOT NULL PRIMARY KEY,
+         kind TEXT NOT NULL,
+         principal TEXT NOT NULL,
+         subject TEXT NOT NULL,
+         state BIGINT NOT NULL,
+         done BIGINT NOT NULL,
+         total BIGINT NOT NULL,
+         message TEXT NOT NULL,
+         rate_milli BIGINT NOT NULL,
+         created_at_ms BIGINT NOT NULL,
+         started_at_ms BIGINT NOT NULL,
+         ended_at_ms BIGINT NOT NULL,
+         not_before_ms BIGINT NOT NULL,
+         attempts BIGINT NOT NULL,
+         failures BIGINT NOT NULL,
+         cancel_requested BIGINT NOT NULL,
+         error TEXT NOT NULL,
+         owner TEXT NOT NULL,
+         beat BIGINT NOT NULL,
+         revision BIGINT NOT NULL))",
+    "CREATE INDEX jobs_by_state ON jobs (state, id)",
+    "CREATE INDEX jobs_by_principal ON jobs (principal, id)",
+    "CREATE INDEX jobs_by_subject ON jobs (kind, subject, state)",
+    "CREATE INDEX jobs_by_end ON jobs (ended_at_ms)",
+    // What is large and changes seldom: a job's 'spec', its latest 'checkpoint', its 'result'.
+    R"(CREATE TABLE job_texts (
+         job_id TEXT NOT NULL REFERENCES jobs (id) ON DELETE CASCADE,
+         name TEXT NOT NULL,
+         body TEXT NOT NULL,
+         PRIMARY KEY (job_id, name)))",
+};
+
+constexpr std::array<Migration, 10> kMigrations = {
     Migration{.version = 1, .statements = kVersion1},
     Migration{.version = 2, .statements = kVersion2},
     Migration{.version = 3, .statements = kVersion3},
@@ -224,6 +261,7 @@ constexpr std::array<Migration, 9> kMigrations = {
     Migration{.version = 7, .statements = kVersion7},
     Migration{.version = 8, .statements = kVersion8},
     Migration{.version = 9, .statements = kVersion9},
+    Migration{.version = 10, .statements = kVersion10},
 };
 
 }  // namespace
