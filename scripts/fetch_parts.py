@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Fetches the parts of third_party/parts.toml into third_party/parts/, checking every sum.
 
-Uses the registries' own clients: pip, npm and go. What is already there is left alone, so a second
+Uses the registries' own clients: pip, npm, mvn and go. What is already there is left alone, so a second
 run costs nothing. Usage: fetch_parts.py [PART...]   (without names: every part not marked on_demand)
 """
 
@@ -50,6 +50,9 @@ def archive_of(name, part, folder):
         pip = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
         call(name, package, [*pip, "download", "--quiet", "--no-deps", *wheel, "-d", ".", package],
              folder)
+    elif part["registry"] == "maven":
+        call(name, package, ["mvn", "-q", "-B", "dependency:copy", f"-Dartifact={package}",
+                             f"-DoutputDirectory={folder}"], folder)
     elif part["registry"] == "go":
         found = json.loads(call(name, package, ["go", "mod", "download", "-json", package], folder))
         return pathlib.Path(found["Zip"])
@@ -62,7 +65,7 @@ def archive_of(name, part, folder):
 
 
 def members(archive):
-    """Yields (path inside, open function) of every file of a wheel, module zip or npm tarball."""
+    """Yields (path inside, open function) of every file of a wheel, jar, module zip or npm tarball."""
     if archive.suffix == ".tgz":
         with tarfile.open(archive) as tar:
             for member in tar:
