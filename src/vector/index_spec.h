@@ -49,10 +49,10 @@ struct Refresh {
 /// The graph's settings, as trials vary them.
 struct GraphSettings {
   std::uint32_t m = 16;                 ///< 2 to 128.
-  std::uint32_t ef_construction = 128;  ///< 4 to 4,096.
+  std::uint32_t ef_construction = 200;  ///< 4 to 4,096.
   std::uint32_t ef_search = 64;         ///< 1 to 4,096; never less than k.
-  std::string quantisation = "i8";      ///< "f32", "bf16", "i8": of what is traversed.
-  std::uint64_t seed = 42;
+  std::string quantization = "int8";    ///< As vector_index.h names it: "int8", "none".
+  std::uint64_t seed = 1;
   friend bool operator==(const GraphSettings&, const GraphSettings&) = default;
 };
 

@@ -62,7 +62,7 @@ struct SearchHit {
   std::optional<double> text_score;    ///< BM25, where the chunk holds a word of the query.
 };
 
-struct SearchAnswer {
+struct SearchResults {
   std::vector<SearchHit> hits;  ///< The best first; fewer than k only if there are no more.
   /// What was done: "hnsw", "exact", "filtered hnsw"..., "bm25", "hybrid(rrf: ...)",
   /// "+rerank(...)".
@@ -170,12 +170,12 @@ class VectorService {
   /// The k chunks nearest to what is asked for that the caller may read. NotFound for an index
   /// that is not there or a dataset that may not be known; Unavailable, with a hint, while the
   /// index holds nothing yet and its first run goes on.
-  virtual Result<SearchAnswer> search(const RequestContext& context,
-                                      const SearchRequest& request) = 0;
+  virtual Result<SearchResults> search(const RequestContext& context,
+                                       const SearchRequest& request) = 0;
   /// Many at once over one index: filters, embeddings and scans are shared. Each answer stands for
   /// the request at its place; the first failure is the answer.
-  virtual Result<std::vector<SearchAnswer>> search_all(const RequestContext& context,
-                                                       std::span<const SearchRequest> requests) = 0;
+  virtual Result<std::vector<SearchResults>> search_all(
+      const RequestContext& context, std::span<const SearchRequest> requests) = 0;
 
   /// A job for each index of the dataset (or the one index of that name) that embeds what is new
   /// or changed and removes what is gone. NotFound if it has none.
