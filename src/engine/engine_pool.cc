@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include "base/text.h"
-#include "engine/client/connections.h"
+#include "engine/child_connections.h"
 #include "engine/client/result_stream.h"
 #include "engine/wire/messages.h"
 
@@ -19,18 +19,66 @@ Status check_statement_text(std::string_view sql) {
   return {};
 }
 
+namespace {
+
+std::vector<std::string> child_arguments(const EngineOptions& options) {
+  std::vector<std::string> arguments = options.arguments;
+  const auto add = [&](std::string name, std::string value) {
+    arguments.push_back(std::move(name));
+    arguments.push_back(std::move(value));
+  };
+  add("--memory-limit-bytes", std::to_string(options.memory_limit_bytes));
+  add("--spill-bytes-max", std::to_string(options.spill_bytes_max));
+  add("--threads", std::to_string(options.threads));
+  add("--spill", (options.spill_directory / "engine-spill").string());
+  // Room for connections that are idle, or whose other end has just gone.
+  add("--connections-max", std::to_string(options.statements_max + 64));
+  for (const auto& path : options.grant.readable) {
+    add("--readable", path.string());
+  }
+  for (const auto& path : options.grant.writable) {
+    add("--writable", path.string());
+  }
+  for (const auto& path : options.grant.extensions) {
+    add("--extension", path.string());
+  }
+  if (options.grant.loopback_port) {
+    add("--loopback-port", std::to_string(*options.grant.loopback_port));
+  }
+  add("--data-bytes-max", std::to_string(options.limits.data_bytes_max));
+  add("--nice", std::to_string(options.limits.nice));
+  add("--grant-later", options.grant_later ? "1" : "0");
+  add("--sandbox", std::to_string(static_cast<int>(options.sandbox)));
+  return arguments;
+}
+
+ChildOptions child_options(EngineOptions options) {
+  ChildOptions child{.executable = options.executable,
+                     .arguments = child_arguments(options),
+                     .requests_max = options.statements_max,
+                     .ready_wait_max = options.ready_wait_max,
+                     .on_log = std::move(options.on_log)};
+  child.clean_up = [spill = options.spill_directory / "engine-spill"] {
+    std::error_code ignored;
+    std::filesystem::remove_all(spill, ignored);
+  };
+  return child;
+}
+
+}  // namespace
+
 class EnginePool::Impl {
  public:
   explicit Impl(EngineOptions options)
-      : connections_(std::make_shared<Connections>(std::move(options))) {}
+      : connections_(std::make_shared<ChildConnections>(child_options(std::move(options)))) {}
   ~Impl() { connections_->stop(std::chrono::milliseconds(0)); }
   Impl(const Impl&) = delete;
   Impl& operator=(const Impl&) = delete;
 
-  Connections& connections() { return *connections_; }
+  ChildConnections& connections() { return *connections_; }
 
  private:
-  std::shared_ptr<Connections> connections_;
+  std::shared_ptr<ChildConnections> connections_;
 };
 
 EnginePool::EnginePool(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -83,7 +131,7 @@ std::uint64_t EnginePool::generation() const {
 }
 
 void EnginePool::give(EngineGrant grant) {
-  impl_->connections().give(std::move(grant));
+  impl_->connections().give(encode_grant(grant));
 }
 
 Status EnginePool::wait_ready(const RequestContext& context) {
@@ -91,14 +139,22 @@ Status EnginePool::wait_ready(const RequestContext& context) {
 }
 
 EngineMetrics EnginePool::metrics() const {
-  return impl_->connections().metrics();
+  const ChildConnections& connections = impl_->connections();
+  ChildState state = connections.state();
+  return {.ready = state.ready,
+          .starts = state.starts,
+          .crashes = state.crashes,
+          .statements = connections.requests(),
+          .running = connections.running(),
+          .pid = state.pid,
+          .sandbox = std::move(state.sandbox)};
 }
 
 void EnginePool::kill() {
   impl_->connections().kill();
 }
 
-Connections& EnginePool::connections() {
+ChildConnections& EnginePool::connections() {
   return impl_->connections();
 }
 

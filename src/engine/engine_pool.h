@@ -55,7 +55,7 @@ struct EngineMetrics {
 /// InvalidArgument for what DuckDB must not be given.
 Status check_statement_text(std::string_view sql);
 
-class Connections;
+class ChildConnections;
 
 /// Starts one engine child, keeps it running, and runs statements in it.
 ///
@@ -99,7 +99,7 @@ class EnginePool final : public Engine {
  private:
   friend class LaneEngine;
   class Impl;
-  Connections& connections();
+  ChildConnections& connections();
   explicit EnginePool(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };

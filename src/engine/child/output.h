@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "base/error.h"
-#include "engine/wire/frame.h"
+#include "engine/frame.h"
 
 namespace lakehouse::engine {
 

@@ -1,8 +1,6 @@
 #include <atomic>
 #include <charconv>
-#include <csignal>
 #include <cstdio>
-#include <cstring>
 #include <exception>
 #include <filesystem>
 #include <string>
@@ -11,18 +9,17 @@
 
 #include <fmt/format.h>
 #include <malloc.h>
-#include <sys/prctl.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "engine/child/database.h"
 #include "engine/child/local_tools.h"
 #include "engine/child/row_masks.h"
-#include "engine/child/sandbox.h"
 #include "engine/child/session.h"
 #include "engine/child/watcher.h"
+#include "engine/child_link.h"
 #include "engine/engine_grant.h"
-#include "engine/wire/frame.h"
+#include "engine/frame.h"
+#include "engine/sandbox.h"
 #include "engine/wire/messages.h"
 
 namespace lakehouse::engine {
@@ -87,31 +84,6 @@ Result<ServerOptions> read_options(int argc, char** argv) {
     }
   }
   return options;
-}
-
-// Takes a connection that the server sends; empty at the control connection's end.
-UniqueFd receive_connection(int control) {
-  while (true) {
-    char byte = 0;
-    iovec data{.iov_base = &byte, .iov_len = 1};
-    alignas(cmsghdr) char space[CMSG_SPACE(sizeof(int))] = {};
-    msghdr message{};
-    message.msg_iov = &data;
-    message.msg_iovlen = 1;
-    message.msg_control = space;
-    message.msg_controllen = sizeof space;
-    const ssize_t got = ::recvmsg(control, &message, MSG_CMSG_CLOEXEC);
-    if (got < 0 && errno == EINTR) {
-      continue;
-    }
-    const cmsghdr* header = got <= 0 ? nullptr : CMSG_FIRSTHDR(&message);
-    if (header == nullptr || header->cmsg_type != SCM_RIGHTS) {
-      return {};
-    }
-    int fd = -1;
-    std::memcpy(&fd, CMSG_DATA(header), sizeof fd);
-    return UniqueFd(fd);
-  }
 }
 
 void refuse(int fd) {
@@ -214,12 +186,9 @@ int run_server(int argc, char** argv) {
     fmt::print(stderr, "engine: {}\n", options.error().message);
     return 64;
   }
-  // Dies with the server, however that ends.
-  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-  if (options->parent != 0 && ::getppid() != options->parent) {
+  if (!follow_parent(options->parent, "lakehouse-engine")) {
     return 0;
   }
-  ::prctl(PR_SET_NAME, "lakehouse-engine");
   const Status served = serve(*options);
   fmt::print(stderr, "engine: {}\n", served ? "ended" : served.error().message);
   return 70;

@@ -10,7 +10,7 @@
 #include "engine/child/row_masks.h"
 #include "engine/child/sql_tree.h"
 #include "engine/child/watcher.h"
-#include "engine/wire/frame.h"
+#include "engine/frame.h"
 #include "engine/wire/messages.h"
 
 namespace lakehouse::engine {

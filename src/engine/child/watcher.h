@@ -12,7 +12,7 @@
 #include "base/error.h"
 #include "base/unique_fd.h"
 #include "engine/child/duck.h"
-#include "engine/wire/frame.h"
+#include "engine/frame.h"
 #include "engine/wire/messages.h"
 
 namespace lakehouse::engine {

@@ -13,7 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "engine/wire/frame.h"
+#include "engine/frame.h"
 
 namespace lakehouse::engine {
 namespace {
@@ -60,8 +60,9 @@ class SpawnAttributes {
 // The server's environment may hold secrets; these hold none.
 std::vector<std::string> environment() {
   std::vector<std::string> kept{"LANG=C.UTF-8", "TZ=UTC"};
-  for (const char* name : {"PATH", "LD_LIBRARY_PATH", "LAKEHOUSE_ENGINE_LIBRARY", "ASAN_OPTIONS",
-                           "UBSAN_OPTIONS", "TSAN_OPTIONS", "LSAN_OPTIONS"}) {
+  for (const char* name :
+       {"PATH", "LD_LIBRARY_PATH", "LAKEHOUSE_ENGINE_LIBRARY", "LAKEHOUSE_MODEL_LIBRARY",
+        "ASAN_OPTIONS", "UBSAN_OPTIONS", "TSAN_OPTIONS", "LSAN_OPTIONS"}) {
     if (const char* value = std::getenv(name)) {
       kept.push_back(fmt::format("{}={}", name, value));
     }
@@ -80,14 +81,14 @@ std::vector<char*> pointers(std::vector<std::string>& texts) {
 
 }  // namespace
 
-Result<ChildProcess> start_child(const std::filesystem::path& executable,
+Result<ChildProcess> start_child(std::string_view name, const std::filesystem::path& executable,
                                  const std::vector<std::string>& arguments) {
   std::array<int, 2> control{-1, -1};
   std::array<int, 2> log{-1, -1};
   if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, control.data()) != 0 ||
       ::pipe2(log.data(), O_CLOEXEC) != 0) {
     return fail(ErrorCode::Unavailable,
-                fmt::format("the query engine cannot be started: {}", std::strerror(errno)));
+                fmt::format("the {} cannot be started: {}", name, std::strerror(errno)));
   }
   ChildProcess child{.pid = 0, .control = UniqueFd(control[0]), .log = UniqueFd(log[0])};
   UniqueFd child_control(control[1]);
@@ -115,7 +116,7 @@ Result<ChildProcess> start_child(const std::filesystem::path& executable,
                     pointers(argument_texts).data(), pointers(environment_texts).data());
   if (error != 0) {
     return fail(ErrorCode::Unavailable,
-                fmt::format("the query engine cannot be started: {}", std::strerror(error)));
+                fmt::format("the {} cannot be started: {}", name, std::strerror(error)));
   }
   ::fcntl(child.log.get(), F_SETFL, O_NONBLOCK);
   return child;

@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <sys/types.h>
@@ -20,10 +21,11 @@ struct ChildProcess {
 
 /// Starts `executable arguments...` with the control connection as descriptor kControlFd, no input,
 /// its own process group and only the few environment variables that it needs. Safe in a process
-/// with threads. Unavailable, with the system's reason, if it cannot be started.
+/// with threads. Unavailable, with the system's reason, if it cannot be started;
+/// `name` is what the message calls it.
 ///
 /// The child asks the kernel to end it with the thread that calls this.
-Result<ChildProcess> start_child(const std::filesystem::path& executable,
+Result<ChildProcess> start_child(std::string_view name, const std::filesystem::path& executable,
                                  const std::vector<std::string>& arguments);
 
 /// Waits for the child's end, after SIGKILL if it is still there; says how it ended: "exit code 1",

@@ -37,7 +37,7 @@ void StopSignal::Signal::operator()() const {
   ::eventfd_write(fd, 1);
 }
 
-Result<Frame> ask(Connections::Lease& lease, const RequestContext& context,
+Result<Frame> ask(ChildConnections::Lease& lease, const RequestContext& context,
                   const Request& request) {
   const StopSignal stop(context.stop);
   const std::string text = encode_request(request);
@@ -61,9 +61,9 @@ Result<Frame> ask(Connections::Lease& lease, const RequestContext& context,
   return frame;
 }
 
-Result<std::unique_ptr<SocketStream>> begin_statement(std::unique_ptr<Connections::Lease>& lease,
-                                                      const RequestContext& context, Deadline until,
-                                                      Request& request) {
+Result<std::unique_ptr<SocketStream>> begin_statement(
+    std::unique_ptr<ChildConnections::Lease>& lease, const RequestContext& context, Deadline until,
+    Request& request) {
   const std::uint64_t held = request.statement.held_generation;
   if (held != 0 && held != lease->generation()) {
     lease->keep();
@@ -84,7 +84,7 @@ Result<std::unique_ptr<SocketStream>> begin_statement(std::unique_ptr<Connection
   return std::make_unique<SocketStream>(std::move(lease), context, std::move(columns));
 }
 
-Result<std::string> ask_value(Connections& connections, const RequestContext& context,
+Result<std::string> ask_value(ChildConnections& connections, const RequestContext& context,
                               Request& request) {
   LH_ASSIGN_OR_RETURN(const auto lease, connections.acquire(context));
   request.time_left = context.time_left();

@@ -5,9 +5,9 @@
 #include <stop_token>
 
 #include "base/unique_fd.h"
-#include "engine/client/connections.h"
+#include "engine/child_connections.h"
 #include "engine/engine.h"
-#include "engine/wire/frame.h"
+#include "engine/frame.h"
 #include "engine/wire/messages.h"
 
 namespace lakehouse::engine {
@@ -32,22 +32,23 @@ class SocketStream;
 /// Begins a statement: its columns are known then. `until`, if that is sooner than the context's
 /// deadline, ends the waiting for them, and thereby the statement, with DeadlineExceeded; it does
 /// not hold for what comes after. The lease stays with the caller on failure.
-Result<std::unique_ptr<SocketStream>> begin_statement(std::unique_ptr<Connections::Lease>& lease,
-                                                      const RequestContext& context, Deadline until,
-                                                      Request& request);
+Result<std::unique_ptr<SocketStream>> begin_statement(
+    std::unique_ptr<ChildConnections::Lease>& lease, const RequestContext& context, Deadline until,
+    Request& request);
 
 /// For operations whose answer is one Answer.
-Result<std::string> ask_value(Connections& connections, const RequestContext& context,
+Result<std::string> ask_value(ChildConnections& connections, const RequestContext& context,
                               Request& request);
 
 /// Sends a request and gives the first frame of its answer. The error that the engine answered, if
 /// it did; the connection is kept then.
-Result<Frame> ask(Connections::Lease& lease, const RequestContext& context, const Request& request);
+Result<Frame> ask(ChildConnections::Lease& lease, const RequestContext& context,
+                  const Request& request);
 
 /// A result whose Schema frame has been read.
 class SocketStream final : public ResultStream {
  public:
-  SocketStream(std::unique_ptr<Connections::Lease> lease, RequestContext context,
+  SocketStream(std::unique_ptr<ChildConnections::Lease> lease, RequestContext context,
                std::vector<Column> columns)
       : lease_(std::move(lease)),
         context_(std::move(context)),
@@ -71,7 +72,7 @@ class SocketStream final : public ResultStream {
   std::unexpected<Error> give_up(Error error);
 
   // Held until the stream goes, and not only until its end: the descriptor is in event loops.
-  std::unique_ptr<Connections::Lease> lease_;
+  std::unique_ptr<ChildConnections::Lease> lease_;
   RequestContext context_;
   std::vector<Column> columns_;
   FrameReader reader_;

@@ -13,8 +13,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "engine/wire/frame.h"
-#include "engine/wire/messages.h"
+#include "engine/child_link.h"
+#include "engine/frame.h"
 
 namespace lakehouse::engine {
 namespace {
@@ -27,7 +27,7 @@ constexpr std::size_t kLogLineBytesMax = 4'096;
 // The system's default holds no frame of rows; it may allow less than we ask for.
 constexpr int kSocketBufferBytes = 4 << 20;
 
-Status send_fd(int control, int fd) {
+Status send_fd(int control, int fd, std::string_view name) {
   char byte = 'c';
   iovec data{.iov_base = &byte, .iov_len = 1};
   alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> space{};
@@ -42,7 +42,7 @@ Status send_fd(int control, int fd) {
   header->cmsg_len = CMSG_LEN(sizeof(int));
   std::memcpy(CMSG_DATA(header), &fd, sizeof fd);
   if (::sendmsg(control, &message, MSG_NOSIGNAL) != 1) {
-    return fail(ErrorCode::Unavailable, "the query engine has just ended",
+    return fail(ErrorCode::Unavailable, fmt::format("the {} has just ended", name),
                 "It restarts by itself; retry in a moment.");
   }
   return {};
@@ -50,7 +50,7 @@ Status send_fd(int control, int fd) {
 
 }  // namespace
 
-Supervisor::Supervisor(EngineOptions options)
+Supervisor::Supervisor(ChildOptions options)
     : options_(std::move(options)), wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
   thread_ = std::thread([this] { run(); });
 }
@@ -81,39 +81,14 @@ void Supervisor::log(std::string_view line) const {
 
 std::vector<std::string> Supervisor::child_arguments() const {
   std::vector<std::string> arguments = options_.arguments;
-  const auto add = [&](std::string name, std::string value) {
-    arguments.push_back(std::move(name));
-    arguments.push_back(std::move(value));
-  };
-  add("--memory-limit-bytes", std::to_string(options_.memory_limit_bytes));
-  add("--spill-bytes-max", std::to_string(options_.spill_bytes_max));
-  add("--threads", std::to_string(options_.threads));
-  add("--spill", (options_.spill_directory / "engine-spill").string());
-  // Room for connections that are idle, or whose other end has just gone.
-  add("--connections-max", std::to_string(options_.statements_max + 64));
-  add("--parent", std::to_string(::getpid()));
-  for (const auto& path : options_.grant.readable) {
-    add("--readable", path.string());
-  }
-  for (const auto& path : options_.grant.writable) {
-    add("--writable", path.string());
-  }
-  for (const auto& path : options_.grant.extensions) {
-    add("--extension", path.string());
-  }
-  if (options_.grant.loopback_port) {
-    add("--loopback-port", std::to_string(*options_.grant.loopback_port));
-  }
-  add("--data-bytes-max", std::to_string(options_.limits.data_bytes_max));
-  add("--nice", std::to_string(options_.limits.nice));
-  add("--grant-later", options_.grant_later ? "1" : "0");
-  add("--sandbox", std::to_string(static_cast<int>(options_.sandbox)));
+  arguments.insert(arguments.end(), {"--parent", std::to_string(::getpid())});
   return arguments;
 }
 
-void Supervisor::empty_spill() const {
-  std::error_code ignored;
-  std::filesystem::remove_all(options_.spill_directory / "engine-spill", ignored);
+void Supervisor::clean_up() const {
+  if (options_.clean_up) {
+    options_.clean_up();
+  }
 }
 
 void Supervisor::run() {
@@ -129,7 +104,7 @@ void Supervisor::run() {
     last_problem_ = how;
     const bool was_well = std::chrono::steady_clock::now() - began > kWell;
     lock.unlock();
-    log(fmt::format("the query engine ended: {}; starting it again in {} ms", how,
+    log(fmt::format("the {} ended: {}; starting it again in {} ms", options_.name, how,
                     was_well ? 0 : pause.count()));
     lock.lock();
     if (!was_well) {
@@ -142,24 +117,24 @@ void Supervisor::run() {
   }
 }
 
-void Supervisor::give(EngineGrant grant) {
+void Supervisor::give(std::string request) {
   const std::lock_guard lock(mutex_);
-  given_ = std::move(grant);
-  send_grant();
+  given_ = std::move(request);
+  send_given();
 }
 
-void Supervisor::send_grant() const {
+void Supervisor::send_given() const {
   if (given_ && control_) {
-    // A child that has just ended takes no grant; the next one is given it when it starts.
+    // A child that has just ended takes nothing; the next one is given it when it starts.
     static_cast<void>(FrameWriter(control_.get())
-                          .send(FrameType::Request, encode_grant(*given_),
+                          .send(FrameType::Request, *given_,
                                 std::chrono::steady_clock::now() + std::chrono::seconds(5)));
   }
 }
 
 std::string Supervisor::run_child() {
-  empty_spill();
-  auto child = start_child(options_.executable, child_arguments());
+  clean_up();
+  auto child = start_child(options_.name, options_.executable, child_arguments());
   if (!child) {
     return child.error().message;
   }
@@ -168,7 +143,7 @@ std::string Supervisor::run_child() {
     control_ = std::move(child->control);
     pid_ = child->pid;
     ++generation_;
-    send_grant();
+    send_given();
   }
   watch(*child);
   {
@@ -181,7 +156,7 @@ std::string Supervisor::run_child() {
   std::string rest;
   while (take_log(child->log.get(), rest)) {
   }
-  empty_spill();
+  clean_up();
   return how;
 }
 
@@ -241,7 +216,7 @@ bool Supervisor::take_hello() {
   }
   if (frame->type == FrameType::Error) {
     const Error problem = decode_error(frame->payload);
-    log("the query engine does not start: " + problem.message);
+    log(fmt::format("the {} does not start: {}", options_.name, problem.message));
     if (problem.code == ErrorCode::FailedPrecondition) {
       const std::lock_guard lock(mutex_);
       refused_ = problem;
@@ -251,7 +226,7 @@ bool Supervisor::take_hello() {
   }
   auto greeting = decode_greeting(frame->payload);
   if (!greeting || greeting->protocol != kProtocolVersion) {
-    log("the query engine is of another version than this program");
+    log(fmt::format("the {} is of another version than this program", options_.name));
     return false;
   }
   {
@@ -285,13 +260,13 @@ Status Supervisor::wait_locked(std::unique_lock<std::mutex>& lock, const Request
     return {};
   }
   if (refused_) {
-    return std::unexpected(Error(*refused_).with_context("start the query engine"));
+    return std::unexpected(Error(*refused_).with_context("start the " + options_.name));
   }
   LH_RETURN_IF_ERROR(context.check());
   return fail(ErrorCode::Unavailable,
               last_problem_.empty()
-                  ? "the query engine is still starting"
-                  : fmt::format("the query engine does not start: {}", last_problem_),
+                  ? fmt::format("the {} is still starting", options_.name)
+                  : fmt::format("the {} does not start: {}", options_.name, last_problem_),
               "Retry in a moment.");
 }
 
@@ -304,7 +279,7 @@ Result<UniqueFd> Supervisor::connect(const RequestContext& context, std::uint64_
   std::array<int, 2> pair{-1, -1};
   if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair.data()) != 0) {
     return fail(ErrorCode::ResourceExhausted,
-                fmt::format("no connection to the query engine: {}", std::strerror(errno)));
+                fmt::format("no connection to the {}: {}", options_.name, std::strerror(errno)));
   }
   UniqueFd ours(pair[0]);
   const UniqueFd theirs(pair[1]);
@@ -313,7 +288,7 @@ Result<UniqueFd> Supervisor::connect(const RequestContext& context, std::uint64_
   }
   std::unique_lock lock(mutex_);
   LH_RETURN_IF_ERROR(wait_locked(lock, context));
-  LH_RETURN_IF_ERROR(send_fd(control_.get(), theirs.get()));
+  LH_RETURN_IF_ERROR(send_fd(control_.get(), theirs.get(), options_.name));
   generation = generation_;
   return ours;
 }
@@ -339,13 +314,13 @@ void Supervisor::kill() {
   }
 }
 
-void Supervisor::fill(EngineMetrics& metrics) const {
+ChildState Supervisor::state() const {
   const std::lock_guard lock(mutex_);
-  metrics.ready = ready_;
-  metrics.pid = pid_;
-  metrics.starts = generation_;
-  metrics.crashes = crashes_;
-  metrics.sandbox = sandbox_;
+  return {.ready = ready_,
+          .starts = generation_,
+          .crashes = crashes_,
+          .pid = pid_,
+          .sandbox = sandbox_};
 }
 
 }  // namespace lakehouse::engine

@@ -13,15 +13,15 @@
 #include "base/error.h"
 #include "base/request_context.h"
 #include "base/unique_fd.h"
+#include "engine/child_options.h"
 #include "engine/client/child_process.h"
-#include "engine/engine_pool.h"
 
 namespace lakehouse::engine {
 
 /// Keeps one child running and makes connections to it. Thread-safe.
 class Supervisor {
  public:
-  explicit Supervisor(EngineOptions options);
+  explicit Supervisor(ChildOptions options);
   ~Supervisor();
 
   Supervisor(const Supervisor&) = delete;
@@ -38,11 +38,11 @@ class Supervisor {
   void await_loss(std::uint64_t generation);
 
   Status wait_ready(const RequestContext& context);
-  void fill(EngineMetrics& metrics) const;
+  [[nodiscard]] ChildState state() const;
   void stop();
   void kill();
-  /// See EnginePool::give.
-  void give(EngineGrant grant);
+  /// Sent to this child and each later one as the first request on its control connection.
+  void give(std::string request);
 
  private:
   void run();
@@ -52,13 +52,13 @@ class Supervisor {
   bool take_log(int fd, std::string& partial);
   bool take_hello();
   void log(std::string_view line) const;
-  void send_grant() const;  // With mutex_ held.
-  void empty_spill() const;
+  void send_given() const;  // With mutex_ held.
+  void clean_up() const;
   std::vector<std::string> child_arguments() const;
   [[nodiscard]] bool is_up() const;  // With mutex_ held, as wait_locked.
   Status wait_locked(std::unique_lock<std::mutex>& lock, const RequestContext& context);
 
-  const EngineOptions options_;
+  const ChildOptions options_;
   const UniqueFd wake_;
   mutable std::mutex mutex_;
   std::condition_variable_any changed_;
@@ -68,7 +68,7 @@ class Supervisor {
   UniqueFd control_;
   pid_t pid_ = 0;
   std::string last_problem_;
-  std::optional<EngineGrant> given_;
+  std::optional<std::string> given_;
   std::optional<Error> refused_;  ///< The child will not start, however often it is tried.
   std::vector<SandboxLayer> sandbox_;
 

@@ -1,4 +1,4 @@
-#include "engine/child/sandbox.h"
+#include "engine/sandbox.h"
 
 #include <array>
 #include <atomic>
@@ -33,9 +33,9 @@
 
 #include "base/testing/matchers.h"
 #include "base/unique_fd.h"
-#include "engine/child/landlock.h"
-#include "engine/child/namespaces.h"
-#include "engine/child/system_calls.h"
+#include "engine/sandbox/landlock.h"
+#include "engine/sandbox/namespaces.h"
+#include "engine/sandbox/system_calls.h"
 
 namespace lakehouse::engine {
 namespace {

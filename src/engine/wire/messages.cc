@@ -144,67 +144,6 @@ Result<EngineGrant> decode_grant(std::string_view text) {
   return grant;
 }
 
-std::string encode_greeting(const Greeting& greeting) {
-  json::array layers;
-  for (const SandboxLayer& layer : greeting.sandbox) {
-    layers.push_back(
-        json::object{{"name", layer.name}, {"in_force", layer.in_force}, {"detail", layer.detail}});
-  }
-  return json::serialize(json::object{{"protocol", greeting.protocol},
-                                      {"version", greeting.version},
-                                      {"sandbox", std::move(layers)}});
-}
-
-Result<Greeting> decode_greeting(std::string_view text) {
-  LH_ASSIGN_OR_RETURN(const json::value value, parse_message(text));
-  LH_ASSIGN_OR_RETURN(auto fields, JsonFields::of(value, "the greeting"));
-  Greeting greeting;
-  LH_ASSIGN_OR_RETURN(const auto protocol, fields.require_int64("protocol"));
-  greeting.protocol = static_cast<int>(protocol);
-  LH_ASSIGN_OR_RETURN(greeting.version, fields.require_string("version"));
-  LH_ASSIGN_OR_RETURN(const auto* layers, fields.require_array("sandbox"));
-  for (const json::value& entry : *layers) {
-    LH_ASSIGN_OR_RETURN(auto members, JsonFields::of(entry, "a layer"));
-    SandboxLayer layer;
-    LH_ASSIGN_OR_RETURN(layer.name, members.require_string("name"));
-    LH_ASSIGN_OR_RETURN(layer.in_force, members.require_bool("in_force"));
-    LH_ASSIGN_OR_RETURN(layer.detail, members.require_string("detail"));
-    greeting.sandbox.push_back(std::move(layer));
-  }
-  return greeting;
-}
-
-std::string encode_error(const Error& error) {
-  json::object object{{"code", static_cast<std::uint64_t>(error.code)},
-                      {"message", error.message},
-                      {"hint", error.hint},
-                      {"details", error.details_json}};
-  if (error.position_bytes) {
-    object["position"] = *error.position_bytes;
-  }
-  return json::serialize(object);
-}
-
-Error decode_error(std::string_view text) {
-  const auto decode = [&]() -> Result<Error> {
-    LH_ASSIGN_OR_RETURN(const json::value value, parse_message(text));
-    LH_ASSIGN_OR_RETURN(auto fields, JsonFields::of(value, "the error"));
-    Error error;
-    LH_ASSIGN_OR_RETURN(const auto code, fields.require_int64("code"));
-    error.code = static_cast<ErrorCode>(code);
-    LH_ASSIGN_OR_RETURN(error.message, fields.require_string("message"));
-    LH_ASSIGN_OR_RETURN(error.hint, fields.require_string("hint"));
-    LH_ASSIGN_OR_RETURN(error.details_json, fields.require_string("details"));
-    LH_ASSIGN_OR_RETURN(const auto position, fields.optional_int64("position"));
-    if (position) {
-      error.position_bytes = static_cast<std::size_t>(*position);
-    }
-    return error;
-  };
-  auto error = decode();
-  return error ? *std::move(error) : std::move(error).error();
-}
-
 std::string encode_columns(const std::vector<Column>& columns) {
   json::array array;
   for (const Column& column : columns) {

@@ -9,6 +9,7 @@
 #include <boost/json/value.hpp>
 
 #include "base/error.h"
+#include "engine/child_link.h"
 #include "engine/engine.h"
 #include "engine/engine_grant.h"
 
@@ -38,19 +39,6 @@ Result<Request> decode_request(std::string_view text);
 /// What a child may read and write, for one that was started before that was known.
 std::string encode_grant(const EngineGrant& grant);
 Result<EngineGrant> decode_grant(std::string_view text);
-
-/// A child's first words on its control connection; an error instead says why it does not start.
-struct Greeting {
-  int protocol = 0;
-  std::string version;  ///< DuckDB's.
-  std::vector<SandboxLayer> sandbox;
-};
-std::string encode_greeting(const Greeting& greeting);
-Result<Greeting> decode_greeting(std::string_view text);
-
-std::string encode_error(const Error& error);
-/// The error that a frame told; Internal if it told none.
-Error decode_error(std::string_view text);
 
 std::string encode_columns(const std::vector<Column>& columns);
 Result<std::vector<Column>> decode_columns(std::string_view text);

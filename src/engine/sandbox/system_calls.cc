@@ -1,4 +1,4 @@
-#include "engine/child/system_calls.h"
+#include "engine/sandbox/system_calls.h"
 
 #include <array>
 #include <cerrno>

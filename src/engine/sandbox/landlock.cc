@@ -1,4 +1,4 @@
-#include "engine/child/landlock.h"
+#include "engine/sandbox/landlock.h"
 
 #include <cerrno>
 #include <cstdint>

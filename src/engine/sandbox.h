@@ -28,8 +28,9 @@ struct SandboxOptions {
   EngineGrant grant;  ///< With the spill directory among the writable folders.
   EngineLimits limits;
   SandboxMode mode = SandboxMode::BestEffort;
-  std::uint64_t memory_limit_bytes = 0;  ///< DuckDB's own; the kernel's is made from it.
-  unsigned threads_max = 256;            ///< That the process may ever have at once.
+  std::uint64_t memory_limit_bytes =
+      0;                       ///< What it may use by its own count; the kernel's is made from it.
+  unsigned threads_max = 256;  ///< That the process may ever have at once.
 };
 
 /// Gives up everything that the grant does not name, for good. To be called once, while the process

@@ -1,4 +1,4 @@
-#include "engine/client/connections.h"
+#include "engine/child_connections.h"
 
 #include <fmt/format.h>
 #include <sys/socket.h>
@@ -16,14 +16,14 @@ bool is_alive(int fd) {
 
 }  // namespace
 
-Connections::Connections(EngineOptions options)
-    : statements_max_(options.statements_max), supervisor_(std::move(options)) {}
+ChildConnections::ChildConnections(ChildOptions options)
+    : name_(options.name), requests_max_(options.requests_max), supervisor_(std::move(options)) {}
 
-Connections::Lease::~Lease() {
+ChildConnections::Lease::~Lease() {
   owner_->give_back(std::move(fd_), generation_, reusable_);
 }
 
-UniqueFd Connections::take_idle(std::uint64_t& generation) {
+UniqueFd ChildConnections::take_idle(std::uint64_t& generation) {
   const std::lock_guard lock(mutex_);
   while (!idle_.empty()) {
     Idle last = std::move(idle_.back());
@@ -36,20 +36,21 @@ UniqueFd Connections::take_idle(std::uint64_t& generation) {
   return {};
 }
 
-Result<std::unique_ptr<Connections::Lease>> Connections::acquire(const RequestContext& context) {
+Result<std::unique_ptr<ChildConnections::Lease>> ChildConnections::acquire(
+    const RequestContext& context) {
   LH_RETURN_IF_ERROR(context.check());
   {
     const std::lock_guard lock(mutex_);
     if (stopping_) {
       return fail(ErrorCode::Unavailable, "the server is stopping");
     }
-    if (running_ >= statements_max_) {
+    if (running_ >= requests_max_) {
       return fail(ErrorCode::ResourceExhausted,
-                  fmt::format("the query engine runs {} statements already", running_),
+                  fmt::format("the {} does {} things at once already", name_, running_),
                   "Retry in a moment.");
     }
     ++running_;
-    ++statements_;
+    ++requests_;
   }
   std::uint64_t generation = 0;
   UniqueFd fd = take_idle(generation);
@@ -64,7 +65,7 @@ Result<std::unique_ptr<Connections::Lease>> Connections::acquire(const RequestCo
   return std::make_unique<Lease>(shared_from_this(), std::move(fd), generation);
 }
 
-void Connections::give_back(UniqueFd fd, std::uint64_t generation, bool reusable) {
+void ChildConnections::give_back(UniqueFd fd, std::uint64_t generation, bool reusable) {
   const std::lock_guard lock(mutex_);
   --running_;
   if (running_ == 0) {
@@ -75,16 +76,17 @@ void Connections::give_back(UniqueFd fd, std::uint64_t generation, bool reusable
   }
 }
 
-EngineMetrics Connections::metrics() const {
-  EngineMetrics metrics;
-  supervisor_.fill(metrics);
+std::uint64_t ChildConnections::requests() const {
   const std::lock_guard lock(mutex_);
-  metrics.statements = statements_;
-  metrics.running = running_;
-  return metrics;
+  return requests_;
 }
 
-void Connections::stop(std::chrono::milliseconds grace) {
+std::uint64_t ChildConnections::running() const {
+  const std::lock_guard lock(mutex_);
+  return running_;
+}
+
+void ChildConnections::stop(std::chrono::milliseconds grace) {
   {
     std::unique_lock lock(mutex_);
     stopping_ = true;

@@ -1,4 +1,4 @@
-#include "engine/wire/frame.h"
+#include "engine/frame.h"
 
 #include <algorithm>
 #include <cerrno>

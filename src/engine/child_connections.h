@@ -1,31 +1,37 @@
 #pragma once
 
-#include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "base/error.h"
 #include "base/request_context.h"
 #include "base/unique_fd.h"
+#include "engine/child_options.h"
 #include "engine/client/supervisor.h"
 
 namespace lakehouse::engine {
 
-/// The connections to one child, and how many statements run. Thread-safe.
+/// One child, kept running, and the connections to it. Thread-safe. Made by std::make_shared:
+/// shared by its owner and what runs, which gives its connection back when it ends, also when the
+/// owner has begun to stop.
 ///
-/// Shared by the pool and its streams: a stream that ends gives its connection back, also when the
-/// pool has begun to stop.
-class Connections : public std::enable_shared_from_this<Connections> {
+/// A child that ends by itself is started again, at once the first time and with growing pauses (up
+/// to 5 s) while it keeps failing. It dies with this process. Both talk over socket pairs, so there
+/// is no socket file that anybody else could open.
+class ChildConnections : public std::enable_shared_from_this<ChildConnections> {
  public:
-  explicit Connections(EngineOptions options);
+  explicit ChildConnections(ChildOptions options);
 
-  /// One running statement's right to its connection; returned when it goes.
+  /// One running request's right to its connection; returned when it goes.
   class Lease {
    public:
-    Lease(std::shared_ptr<Connections> owner, UniqueFd fd, std::uint64_t generation)
+    Lease(std::shared_ptr<ChildConnections> owner, UniqueFd fd, std::uint64_t generation)
         : owner_(std::move(owner)), fd_(std::move(fd)), generation_(generation) {}
     ~Lease();
     Lease(Lease&&) = delete;
@@ -44,22 +50,28 @@ class Connections : public std::enable_shared_from_this<Connections> {
     [[nodiscard]] bool was_lost() const { return lost_; }
 
    private:
-    std::shared_ptr<Connections> owner_;
+    std::shared_ptr<ChildConnections> owner_;
     UniqueFd fd_;
     std::uint64_t generation_;
     bool reusable_ = false;
     bool lost_ = false;
   };
 
-  /// A connection to a ready child; ResourceExhausted if too many statements run.
+  /// A connection to a ready child; ResourceExhausted if too many requests run.
   Result<std::unique_ptr<Lease>> acquire(const RequestContext& context);
 
   Status wait_ready(const RequestContext& context) { return supervisor_.wait_ready(context); }
   [[nodiscard]] std::uint64_t generation() const { return supervisor_.generation(); }
-  [[nodiscard]] EngineMetrics metrics() const;
+  [[nodiscard]] ChildState state() const { return supervisor_.state(); }
+  /// Requests ever begun.
+  [[nodiscard]] std::uint64_t requests() const;
+  [[nodiscard]] std::uint64_t running() const;
+  /// New requests are Unavailable from now on; those that run get `grace`, then the child ends.
   void stop(std::chrono::milliseconds grace);
+  /// Ends the child as a crash would.
   void kill() { supervisor_.kill(); }
-  void give(EngineGrant grant) { supervisor_.give(std::move(grant)); }
+  /// Sent to this child and each later one as the first request on its control connection.
+  void give(std::string request) { supervisor_.give(std::move(request)); }
 
  private:
   struct Idle {
@@ -70,12 +82,13 @@ class Connections : public std::enable_shared_from_this<Connections> {
   UniqueFd take_idle(std::uint64_t& generation);
   void give_back(UniqueFd fd, std::uint64_t generation, bool reusable);
 
-  const unsigned statements_max_;
+  const std::string name_;
+  const unsigned requests_max_;
   mutable std::mutex mutex_;
   std::condition_variable all_ended_;
   std::vector<Idle> idle_;  // Guarded by mutex_, as what follows.
   std::uint64_t running_ = 0;
-  std::uint64_t statements_ = 0;
+  std::uint64_t requests_ = 0;
   bool stopping_ = false;
   Supervisor supervisor_;
 };

@@ -1,4 +1,4 @@
-#include "engine/child/sandbox.h"
+#include "engine/sandbox.h"
 
 #include <algorithm>
 #include <cerrno>
@@ -18,9 +18,9 @@
 #include <sanitizer/common_interface_defs.h>
 #endif
 
-#include "engine/child/landlock.h"
-#include "engine/child/namespaces.h"
-#include "engine/child/system_calls.h"
+#include "engine/sandbox/landlock.h"
+#include "engine/sandbox/namespaces.h"
+#include "engine/sandbox/system_calls.h"
 
 namespace lakehouse::engine {
 namespace {

@@ -1,4 +1,4 @@
-#include "engine/child/namespaces.h"
+#include "engine/sandbox/namespaces.h"
 
 #include <algorithm>
 #include <array>
