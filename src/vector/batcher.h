@@ -21,6 +21,8 @@ namespace lakehouse::vector {
 class SearchBatcher {
  public:
   static constexpr std::size_t kBatchMax = 64;
+  /// Beyond this ResourceExhausted.
+  static constexpr std::size_t kWaitingMax = 1024;
 
   explicit SearchBatcher(const VectorTable& table) : table_(table) {}
 

@@ -32,6 +32,8 @@ struct ScanQuery {
   const RowSet* filter = nullptr;  ///< Only these rows; null allows all.
 };
 
+struct TableData;
+
 /// Vectors in the order that they came, each normalised to length 1, with 8-bit codes beside them.
 /// Searched exactly: a pass over the codes with a bound on their error, then fp32 for what the
 /// bound leaves open. So the answer is that of an fp32 scan, always.
@@ -74,9 +76,8 @@ class VectorTable {
  private:
   friend class VectorIndex;
   friend class VectorIndexBuilder;
-  struct Data;
-  explicit VectorTable(std::unique_ptr<Data> data);
-  std::unique_ptr<Data> data_;
+  explicit VectorTable(std::unique_ptr<TableData> data);
+  std::unique_ptr<TableData> data_;
 };
 
 }  // namespace lakehouse::vector
