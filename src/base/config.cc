@@ -176,13 +176,105 @@ std::vector<Setting> other_settings() {
   };
 }
 
+std::vector<Setting> ai_settings() {
+  return {
+      {"ai.embed", LH_FIELD(Text, ai.embed),
+       "The model that turns texts into vectors where none is named. `minilm` comes with the "
+       "program."},
+      {"ai.generate", LH_FIELD(Text, ai.generate),
+       "The model that writes where none is named. Empty: the best of those that `lakehouse model "
+       "pull` brought."},
+      {"ai.rerank", LH_FIELD(Text, ai.rerank),
+       "The model that says how well texts answer a question where none is named. Empty: their "
+       "embeddings are compared."},
+      {"ai.models_folder", LH_FIELD(Text, ai.models_folder),
+       "Where `lakehouse model pull` and `add` keep models; a relative folder lies below "
+       "`server.data`."},
+      {"ai.memory_limit", LH_FIELD(ByteSize, ai.memory_limit),
+       "Memory of the process that runs models. 0: a quarter of the machine's."},
+      {"ai.threads", LH_FIELD(std::int64_t, ai.threads),
+       "Threads of that process. 0: as many as the machine has cores.", 0, 4096},
+      {"ai.waiting_max", LH_FIELD(std::int64_t, ai.waiting_max),
+       "Calls that wait for one model; more are answered 429.", 1, 100'000},
+      {"ai.context_tokens", LH_FIELD(std::int64_t, ai.context_tokens),
+       "The longest prompt and answer together of a model that this server runs, if the model can "
+       "do so many: memory is taken for them.",
+       256, 1 << 20},
+      {"ai.timeout", LH_FIELD(Duration, ai.timeout),
+       "How long one call of a model may take, retries and waiting included.", 10},
+      {"ai.idle", LH_FIELD(Duration, ai.idle),
+       "A model that writes and has not been asked for so long leaves the memory.", 100},
+      {"ai.embedding_cache", LH_FIELD(ByteSize, ai.embedding_cache),
+       "What the vectors of texts may take that are kept for the next time. 0: none is kept."},
+  };
+}
+
 const std::vector<Setting>& table() {
   static const std::vector<Setting> settings = [] {
     std::vector<Setting> all = server_settings();
     std::ranges::move(other_settings(), std::back_inserter(all));
+    std::ranges::move(ai_settings(), std::back_inserter(all));
     return all;
   }();
   return settings;
+}
+
+// A member of one table of a list of tables, such as [[ai.models]].
+template <class T>
+struct Member {
+  std::string_view name;
+  std::variant<Text T::*, std::int64_t T::*, Duration T::*, List T::*> field;
+  std::string_view description;
+};
+
+const std::vector<Member<AiProviderSettings>>& provider_members() {
+  using S = AiProviderSettings;
+  static const std::vector<Member<S>> members = {
+      {"name", &S::name, "1 to 63 of a-z, 0-9, `-`, `_` and `.`; not `embedded`."},
+      {"type", &S::type,
+       "`\"ollama\"`, or `\"openai\"` for whatever speaks OpenAI's protocol (vLLM, llama.cpp's "
+       "server, LM Studio...)."},
+      {"url", &S::url,
+       "Where it is: `\"http://127.0.0.1:11434\"`, `\"https://HOST/v1\"`. A key is sent over "
+       "https:// or to this machine only."},
+      {"key", &S::key, "`secret://NAME`, a text of `secrets.file`. Empty: none is sent."},
+      {"keep_alive", &S::keep_alive,
+       "Ollama: how long a model stays in its memory after a call, `\"5m\"`; `\"0\"` unloads it at "
+       "once. Empty: Ollama decides."},
+      {"timeout", &S::timeout, "How long one try may take; 60 s."},
+      {"retries", &S::retries,
+       "How often a call is tried again that found the provider busy or away; 2."},
+      {"calls_max", &S::calls_max, "Calls that it is sent at once; 4. Others wait."},
+  };
+  return members;
+}
+
+const std::vector<Member<AiModelSettings>>& model_members() {
+  using S = AiModelSettings;
+  static const std::vector<Member<S>> members = {
+      {"name", &S::name, "1 to 63 of a-z, 0-9, `-`, `_` and `.`: what requests call it."},
+      {"kind", &S::kind, "`\"embedding\"`, `\"generation\"` or `\"reranking\"`."},
+      {"provider", &S::provider,
+       "One of [[ai.providers]]; `\"embedded\"`, the default: this server runs it."},
+      {"model", &S::model, "What the provider calls it. Empty: as `name`."},
+      {"path", &S::path,
+       "Of an embedded model: a folder with `model.onnx` and `tokenizer.json`, or a GGUF file; "
+       "relative to `server.data`."},
+      {"pooling", &S::pooling,
+       "Of an embedded embedding: how tokens become one vector, `\"mean\"` or `\"cls\"`."},
+      {"max_tokens", &S::max_tokens,
+       "Embedding, reranking: where a longer text is cut. Generation: the longest answer. 0: what "
+       "the model says."},
+      {"context_tokens", &S::context_tokens,
+       "Prompt and answer together. 0: what the model says, within `ai.context_tokens`."},
+      {"calls_max", &S::calls_max, "Calls at once; 0: as many as the provider takes."},
+      {"timeout", &S::timeout, "How long one try may take; 0: the provider's."},
+      {"fallback", &S::fallback,
+       "Models of the same kind that are asked, in turn, while this one cannot be reached. Of an "
+       "embedding: only the same `model` elsewhere, since vectors of others mean nothing beside "
+       "its."},
+  };
+  return members;
 }
 
 const Setting* find_setting(std::string_view key) {
@@ -196,6 +288,8 @@ std::vector<std::string> known_keys() {
     keys.emplace_back(setting.key);
   }
   keys.emplace_back("storage.buckets");
+  keys.emplace_back("ai.providers");
+  keys.emplace_back("ai.models");
   return keys;
 }
 
@@ -414,6 +508,84 @@ Status set_from_toml(const Setting& setting, Config& config, const toml::node& n
       setting.field);
 }
 
+template <class T>
+Status set_member(const Member<T>& member, T& entry, const toml::node& node) {
+  const auto text = node.value_exact<std::string>();
+  const auto number = node.value_exact<std::int64_t>();
+  return std::visit(
+      Overloaded{
+          [&](Text T::* field) -> Status {
+            if (!text) {
+              return fail(ErrorCode::InvalidArgument, "must be a text in quotes");
+            }
+            entry.*field = *text;
+            return {};
+          },
+          [&](std::int64_t T::* field) -> Status {
+            if (!number || *number < 0 || *number > std::numeric_limits<std::int32_t>::max()) {
+              return fail(ErrorCode::InvalidArgument, "must be a whole number, 0 or more");
+            }
+            entry.*field = *number;
+            return {};
+          },
+          [&](Duration T::* field) -> Status {
+            if (!text && !number) {
+              return fail(ErrorCode::InvalidArgument, "must be a duration, such as \"30s\"");
+            }
+            LH_ASSIGN_OR_RETURN(entry.*field,
+                                parse_duration(text ? *text : fmt::format("{}s", *number)));
+            return {};
+          },
+          [&](List T::* field) -> Status {
+            LH_ASSIGN_OR_RETURN(entry.*field, toml_strings(node));
+            return {};
+          },
+      },
+      member.field);
+}
+
+template <class T>
+std::string show_list(std::string_view key, const std::vector<Member<T>>& members,
+                      const std::vector<T>& list) {
+  std::string text;
+  for (const T& entry : list) {
+    text += fmt::format("\n[[{}]]\n", key);
+    for (const Member<T>& member : members) {
+      const std::string value = std::visit(
+          Overloaded{
+              [&](Text T::* field) { return toml_string(entry.*field); },
+              [&](std::int64_t T::* field) { return std::to_string(entry.*field); },
+              [&](Duration T::* field) { return toml_string(format_duration(entry.*field)); },
+              [&](List T::* field) {
+                std::vector<std::string> quoted;
+                std::ranges::transform(entry.*field, std::back_inserter(quoted), toml_string);
+                return fmt::format("[{}]", fmt::join(quoted, ", "));
+              },
+          },
+          member.field);
+      text += fmt::format("{} = {}\n", member.name, value);
+    }
+  }
+  return text;
+}
+
+template <class T>
+std::string list_markdown(std::string_view key, std::string_view meaning,
+                          const std::vector<Member<T>>& members) {
+  std::string page = fmt::format(
+      "\n## [[{}]]\n\n{}\n\n| Setting | Type | Meaning |\n|---|---|---|\n", key, meaning);
+  for (const Member<T>& member : members) {
+    page += fmt::format("| `{}` | {} | {} |\n", member.name,
+                        std::visit(Overloaded{[](Text T::*) { return "text"; },
+                                              [](std::int64_t T::*) { return "whole number"; },
+                                              [](Duration T::*) { return "duration"; },
+                                              [](List T::*) { return "list of texts"; }},
+                                   member.field),
+                        member.description);
+  }
+  return page;
+}
+
 /// Walks the file's tables and knows its name for messages.
 class FileReader {
  public:
@@ -424,6 +596,10 @@ class FileReader {
       const std::string key = prefix + std::string(name.str());
       if (key == "storage.buckets") {
         LH_RETURN_IF_ERROR(read_buckets(node));
+      } else if (key == "ai.providers") {
+        LH_RETURN_IF_ERROR(read_list(node, key, provider_members(), loaded_.config.ai.providers));
+      } else if (key == "ai.models") {
+        LH_RETURN_IF_ERROR(read_list(node, key, model_members(), loaded_.config.ai.models));
       } else if (const Setting* setting = find_setting(key)) {
         if (Status set = set_from_toml(*setting, loaded_.config, node); !set) {
           return at(node, fmt::format("'{}' {}", key, set.error().message));
@@ -459,6 +635,38 @@ class FileReader {
       hint = "docs/configuration.md lists all settings.";
     }
     return at(node, fmt::format("there is no setting '{}'", key), std::move(hint));
+  }
+
+  // A list of tables, each a T.
+  template <class T>
+  Status read_list(const toml::node& node, const std::string& key,
+                   const std::vector<Member<T>>& members, std::vector<T>& list) {
+    const toml::array* array = node.as_array();
+    if (array == nullptr || array->empty() || !array->is_array_of_tables()) {
+      return at(node, fmt::format("'{0}' must be written as [[{0}]] tables", key));
+    }
+    for (const toml::node& element : *array) {
+      T entry;
+      for (const auto& [name, value] : *element.as_table()) {
+        const auto member = std::ranges::find(members, name.str(), &Member<T>::name);
+        if (member == members.end()) {
+          std::vector<std::string> known;
+          for (const Member<T>& one : members) {
+            known.push_back(key + "." + std::string(one.name));
+          }
+          return unknown(value, key + "." + std::string(name.str()), known);
+        }
+        if (Status set = set_member(*member, entry, value); !set) {
+          return at(value, fmt::format("'{}.{}' {}", key, member->name, set.error().message));
+        }
+      }
+      if (std::ranges::find(list, entry.name, &T::name) != list.end()) {
+        return at(element, fmt::format("there are two [[{}]] named '{}'", key, entry.name));
+      }
+      list.push_back(std::move(entry));
+    }
+    mark(key);
+    return {};
   }
 
   Status read_buckets(const toml::node& node) {
@@ -615,6 +823,85 @@ std::string without_password(std::string_view url) {
   return shown;
 }
 
+bool is_ai_name(std::string_view name) {
+  constexpr std::string_view kCharacters = "abcdefghijklmnopqrstuvwxyz0123456789-_.";
+  return !name.empty() && name.size() <= 63 && name.front() != '.' &&
+         name.find_first_not_of(kCharacters) == std::string_view::npos;
+}
+
+Status check_ai_provider(const AiProviderSettings& provider) {
+  if (!is_ai_name(provider.name) || provider.name == "embedded") {
+    return fail(ErrorCode::InvalidArgument,
+                fmt::format("'ai.providers': \"{}\" is no name: 1 to 63 of a-z, 0-9, '-', '_' and "
+                            "'.', and not \"embedded\"",
+                            provider.name));
+  }
+  if (provider.type != "ollama" && provider.type != "openai") {
+    return fail(
+        ErrorCode::InvalidArgument,
+        fmt::format("provider '{}': 'type' must be \"ollama\" or \"openai\"", provider.name));
+  }
+  if (!provider.url.starts_with("http://") && !provider.url.starts_with("https://")) {
+    return fail(ErrorCode::InvalidArgument,
+                fmt::format("provider '{}' needs a 'url', http:// or https://", provider.name));
+  }
+  if (!provider.key.empty() && !provider.key.starts_with("secret://")) {
+    return fail(
+        ErrorCode::InvalidArgument,
+        fmt::format("provider '{}': 'key' must be a reference, secret://NAME", provider.name),
+        "Put the key itself into the file of 'secrets.file'.");
+  }
+  if (provider.calls_max < 1 || provider.retries > 10 || provider.timeout.count() < 10) {
+    return fail(ErrorCode::InvalidArgument,
+                fmt::format("provider '{}': 'calls_max' must be 1 or more, 'retries' 10 or less, "
+                            "'timeout' 10ms or more",
+                            provider.name));
+  }
+  return {};
+}
+
+Status check_ai_model(const Config::Ai& ai, const AiModelSettings& model) {
+  if (!is_ai_name(model.name)) {
+    return fail(ErrorCode::InvalidArgument,
+                fmt::format("'ai.models': \"{}\" is no name: 1 to 63 of a-z, 0-9, '-', '_' and '.'",
+                            model.name));
+  }
+  const auto wrong = [&](std::string_view what) {
+    return fail(ErrorCode::InvalidArgument, fmt::format("model '{}': {}", model.name, what));
+  };
+  if (model.kind != "embedding" && model.kind != "generation" && model.kind != "reranking") {
+    return wrong(R"('kind' must be "embedding", "generation" or "reranking")");
+  }
+  if (model.pooling != "mean" && model.pooling != "cls") {
+    return wrong(R"('pooling' must be "mean" or "cls")");
+  }
+  if (model.provider == "embedded") {
+    if (model.path.empty()) {
+      return wrong("a model that this server runs needs a 'path'");
+    }
+  } else if (std::ranges::find(ai.providers, model.provider, &AiProviderSettings::name) ==
+             ai.providers.end()) {
+    return wrong(fmt::format("there is no provider '{}' in [[ai.providers]]", model.provider));
+  }
+  for (const std::string& name : model.fallback) {
+    const auto other = std::ranges::find(ai.models, name, &AiModelSettings::name);
+    if (name == model.name || (other != ai.models.end() && other->kind != model.kind)) {
+      return wrong(fmt::format("'fallback' must name other models of its kind, not '{}'", name));
+    }
+  }
+  return {};
+}
+
+Status check_ai(const Config::Ai& ai) {
+  for (const AiProviderSettings& provider : ai.providers) {
+    LH_RETURN_IF_ERROR(check_ai_provider(provider));
+  }
+  for (const AiModelSettings& model : ai.models) {
+    LH_RETURN_IF_ERROR(check_ai_model(ai, model));
+  }
+  return {};
+}
+
 // What no single setting can tell.
 Status check_whole(const Config& config) {
   LH_ASSIGN_OR_RETURN(const ListenAddress ignored, parse_listen(config.server.listen));
@@ -639,7 +926,7 @@ Status check_whole(const Config& config) {
         fmt::format("'metastore.url' is \"{}\", which names no metastore", without_password(url)),
         "Use \"sqlite\", \"sqlite:PATH\" or \"postgresql://...\".");
   }
-  return {};
+  return check_ai(config.ai);
 }
 
 Result<std::string> read_file(const std::string& path) {
@@ -745,6 +1032,8 @@ std::string show(const LoadedConfig& loaded) {
                         toml_string(bucket.name), toml_string(bucket.type),
                         toml_string(bucket.location));
   }
+  text += show_list("ai.providers", provider_members(), loaded.config.ai.providers);
+  text += show_list("ai.models", model_members(), loaded.config.ai.models);
   return text;
 }
 
@@ -781,6 +1070,14 @@ std::string configuration_markdown() {
       "| `type` | text | `\"local\"`: a folder of this machine, the default and the only one so "
       "far. |\n"
       "| `location` | text | The folder; a relative one lies below `server.data`. |\n";
+  page += list_markdown("ai.providers",
+                        "One table for each server that runs models for this one; models.md tells "
+                        "more.",
+                        provider_members());
+  page += list_markdown("ai.models",
+                        "One table for each model beside those that come with the program or were "
+                        "brought by `lakehouse model`.",
+                        model_members());
   return page;
 }
 

@@ -28,6 +28,35 @@ struct BucketSettings {
   friend bool operator==(const BucketSettings&, const BucketSettings&) = default;
 };
 
+/// One [[ai.providers]] table: a server that runs models.
+struct AiProviderSettings {
+  std::string name;
+  std::string type;        ///< "ollama" or "openai".
+  std::string url;         ///< "http://127.0.0.1:11434", "https://api.example.com/v1".
+  std::string key;         ///< "secret://NAME"; empty: none is sent.
+  std::string keep_alive;  ///< Ollama's: how long a model stays in its memory. Empty: it decides.
+  std::chrono::milliseconds timeout{60'000};
+  std::int64_t retries = 2;
+  std::int64_t calls_max = 4;
+  friend bool operator==(const AiProviderSettings&, const AiProviderSettings&) = default;
+};
+
+/// One [[ai.models]] table.
+struct AiModelSettings {
+  std::string name;
+  std::string kind;                   ///< "embedding", "generation", "reranking".
+  std::string provider = "embedded";  ///< Of [[ai.providers]], or "embedded": run by this server.
+  std::string model;                  ///< What the provider calls it; empty: `name`.
+  std::string path;                   ///< Embedded: its file or folder, below `server.data`.
+  std::string pooling = "mean";       ///< Embedded embeddings: "mean" or "cls".
+  std::int64_t max_tokens = 0;        ///< 0: what the model or the provider says.
+  std::int64_t context_tokens = 0;
+  std::int64_t calls_max = 0;              ///< 0: as many as the provider takes.
+  std::chrono::milliseconds timeout{0};    ///< 0: the provider's.
+  std::vector<std::string> fallback = {};  ///< Models to ask, in turn, while this one is down.
+  friend bool operator==(const AiModelSettings&, const AiModelSettings&) = default;
+};
+
 /// Every setting, with its default. What each means is said once, in the table in config.cc, from
 /// which docs/configuration.md, the environment variables and `lakehouse config` are made.
 struct Config {
@@ -104,6 +133,22 @@ struct Config {
     ByteSize result_cache{std::uint64_t{64} << 20U};
     friend bool operator==(const Query&, const Query&) = default;
   } query;
+  struct Ai {
+    std::string embed = "minilm";
+    std::string generate;
+    std::string rerank;
+    std::string models_folder = "models";
+    ByteSize memory_limit;  ///< 0: a quarter of the machine's.
+    std::int64_t threads = 0;
+    std::int64_t waiting_max = 64;
+    std::int64_t context_tokens = 8'192;
+    std::chrono::milliseconds timeout{120'000};
+    std::chrono::milliseconds idle{600'000};
+    ByteSize embedding_cache{std::uint64_t{64} << 20U};
+    std::vector<AiProviderSettings> providers;
+    std::vector<AiModelSettings> models;
+    friend bool operator==(const Ai&, const Ai&) = default;
+  } ai;
   friend bool operator==(const Config&, const Config&) = default;
 };
 

@@ -201,5 +201,71 @@ TEST(Config, TheReferencePageIsUpToDate) {
   EXPECT_EQ(page, configuration_markdown()) << "run: lakehouse config docs > docs/configuration.md";
 }
 
+TEST(Config, ReadsProvidersAndModels) {
+  const auto loaded = load(R"(
+[ai]
+generate = "writer"
+[[ai.providers]]
+name = "local-ollama"
+type = "ollama"
+url = "http://127.0.0.1:11434"
+keep_alive = "0"
+timeout = "5s"
+[[ai.models]]
+name = "writer"
+kind = "generation"
+provider = "local-ollama"
+model = "qwen2.5-coder:7b"
+fallback = ["writer2"]
+[[ai.models]]
+name = "writer2"
+kind = "generation"
+path = "models/x.gguf"
+context_tokens = 4096
+)");
+  ASSERT_THAT(loaded, IsOk());
+  const Config::Ai& ai = loaded->config.ai;
+  ASSERT_EQ(ai.providers.size(), 1U);
+  EXPECT_EQ(ai.providers[0].keep_alive, "0");
+  EXPECT_EQ(ai.providers[0].timeout, milliseconds(5000));
+  ASSERT_EQ(ai.models.size(), 2U);
+  EXPECT_EQ(ai.models[0].model, "qwen2.5-coder:7b");
+  EXPECT_THAT(ai.models[0].fallback, ::testing::ElementsAre("writer2"));
+  EXPECT_EQ(ai.models[1].provider, "embedded");
+  EXPECT_EQ(ai.models[1].context_tokens, 4096);
+  // What `config show` prints is a configuration again.
+  const auto again = load(show(*loaded));
+  ASSERT_THAT(again, IsOk());
+  EXPECT_EQ(again->config.ai, ai);
+}
+
+TEST(Config, RefusesProvidersAndModelsThatCannotBe) {
+  constexpr std::string_view kProvider =
+      "[[ai.providers]]\nname=\"p\"\ntype=\"openai\"\nurl=\"https://h/v1\"\n";
+  const std::vector<std::pair<std::string, std::string>> cases = {
+      {"[[ai.providers]]\nname=\"embedded\"", "is no name"},
+      {"[[ai.providers]]\nname=\"p\"\ntype=\"x\"", "'type' must be"},
+      {"[[ai.providers]]\nname=\"p\"\ntype=\"ollama\"\nurl=\"ftp://x\"", "needs a 'url'"},
+      {std::string(kProvider) + "key=\"sk-1\"", "must be a reference"},
+      {std::string(kProvider) + "colour=\"red\"", "no setting 'ai.providers.colour'"},
+      {std::string(kProvider) + "retries=-1", "whole number"},
+      {std::string(kProvider) + std::string(kProvider), "two [[ai.providers]] named 'p'"},
+      {"[ai]\nmodels=\"x\"", "must be written as [[ai.models]]"},
+      {"[[ai.models]]\nname=\"A\"", "is no name"},
+      {"[[ai.models]]\nname=\"a\"", "'kind' must be"},
+      {"[[ai.models]]\nname=\"a\"\nkind=\"generation\"", "needs a 'path'"},
+      {"[[ai.models]]\nname=\"a\"\nkind=\"generation\"\nprovider=\"q\"", "no provider 'q'"},
+      {std::string(kProvider) +
+           "[[ai.models]]\nname=\"a\"\nkind=\"generation\"\nprovider=\"p\"\nfallback=[\"a\"]",
+       "'fallback' must name"},
+  };
+  for (const auto& [toml, message] : cases) {
+    SCOPED_TRACE(toml);
+    const auto loaded = load(toml);
+    ASSERT_THAT(loaded, FailsWith(ErrorCode::InvalidArgument));
+    EXPECT_THAT(loaded.error().message, HasSubstr(message));
+  }
+}
+
 }  // namespace
 }  // namespace lakehouse
