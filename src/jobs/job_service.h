@@ -84,7 +84,7 @@ enum class IfLive : std::uint8_t {
 
 struct StartOptions {
   /// Jobs of one kind and one subject never run side by side; the empty subject is like no other.
-  std::string subject;
+  std::string subject = {};
   IfLive if_live = IfLive::Join;
   std::chrono::milliseconds delay{0};  ///< It does not begin before.
 };
