@@ -50,6 +50,17 @@ def archive_of(name, part, folder):
         pip = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
         call(name, package, [*pip, "download", "--quiet", "--no-deps", *wheel, "-d", ".", package],
              folder)
+    elif part["registry"] == "pypi-sdist":
+        # pip asks a source archive for its metadata, so it must be known to be ours before that.
+        wanted = folder.parent / (folder.name + ".txt")
+        wanted.write_text(f"{package} --hash=sha256:{part['sha256']}\n")
+        pip = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
+        try:
+            call(name, package, [*pip, "download", "--quiet", "--no-deps", "--no-binary",
+                                 package.split("==")[0], "--require-hashes", "-d", ".",
+                                 "-r", str(wanted)], folder)
+        finally:
+            wanted.unlink()
     elif part["registry"] == "maven":
         call(name, package, ["mvn", "-q", "-B", "dependency:copy", f"-Dartifact={package}",
                              f"-DoutputDirectory={folder}"], folder)
@@ -66,7 +77,7 @@ def archive_of(name, part, folder):
 
 def members(archive):
     """Yields (path inside, open function) of every file of a wheel, jar, module zip or npm tarball."""
-    if archive.suffix == ".tgz":
+    if archive.suffix == ".tgz" or archive.name.endswith(".tar.gz"):
         with tarfile.open(archive) as tar:
             for member in tar:
                 if member.isfile():
@@ -91,7 +102,10 @@ def target_of(path, unpack, prefix):
 
 def unpack_part(name, part, archive):
     # A Go module's zip holds everything under "module@version/".
+    # And so does a source archive, under its own name.
     prefix = part["package"] + "/" if part["registry"] == "go" else ""
+    if part["registry"] == "pypi-sdist":
+        prefix = archive.name.removesuffix(".tar.gz") + "/"
     seen = set()
     for path, file in members(archive):
         target = target_of(path, part["unpack"], prefix)
