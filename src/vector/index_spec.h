@@ -101,6 +101,8 @@ struct Generation {
   std::uint32_t dimensions = 0;
   /// What of the source is embedded whole; nothing before the first run has ended.
   std::optional<std::int64_t> source_snapshot_id;
+  /// Every chunk there is was one of the source at this snapshot or at a later one.
+  std::optional<std::int64_t> floor_snapshot_id;
   std::optional<std::int64_t> embeddings_snapshot_id;  ///< That of the last run's end.
   std::string file;                                    ///< The index file's location, or empty.
   std::optional<std::int64_t> file_snapshot_id;        ///< The embeddings' snapshot that it covers.
@@ -130,9 +132,12 @@ struct IndexInfo {
   std::int64_t created_at_ms = 0;
   std::int64_t version = 0;             ///< Grows with every change of what is here.
   std::int64_t active = 1;              ///< The number of the generation that answers.
-  std::vector<Generation> generations;  ///< Ascending; one to three.
+  std::vector<Generation> generations;  ///< Ascending; at least one.
+  /// The number of a generation that takes over once it is complete and not worse; 0: none.
+  std::int64_t next = 0;
 
   [[nodiscard]] const Generation* generation(std::int64_t number) const;
+  Generation* generation(std::int64_t number);
   [[nodiscard]] const Generation& current() const;
 };
 
@@ -142,6 +147,9 @@ boost::json::object to_json(const IndexInfo& info);
 Result<IndexInfo> info_from_json(const boost::json::object& json);
 
 /// InvalidArgument, naming what is wrong.
+Status check(const Recipe& recipe);
+Status check(const Refresh& refresh);
+Status check(const GraphSettings& graph);
 Status check(const IndexSpec& spec);
 
 }  // namespace lakehouse::vector
