@@ -312,6 +312,31 @@ float TableData::score(const float* unit, Row row) const {
   return score == score ? score : -2.0F;
 }
 
+Status TableData::reserve(std::size_t rows) {
+  // Doubled: growing costs little for the pages, but not nothing.
+  const auto grow = [rows](Pages& pages, std::size_t bytes_each) -> Status {
+    const std::size_t bytes = rows * bytes_each;
+    return bytes <= pages.bytes() ? Status{} : pages.reserve(std::max(bytes, 2 * pages.bytes()));
+  };
+  LH_RETURN_IF_ERROR(grow(own_vectors, stride * sizeof(float)));
+  LH_RETURN_IF_ERROR(grow(own_codes, encoder.code_bytes()));
+  LH_RETURN_IF_ERROR(grow(own_residuals, sizeof(float)));
+  vectors = own_vectors.as<float>();
+  codes = own_codes.as<std::uint8_t>();
+  residuals = own_residuals.as<float>();
+  return {};
+}
+
+Status TableData::copy(const TableData& from) {
+  LH_RETURN_IF_ERROR(reserve(from.size));
+  size = from.size;
+  std::copy_n(from.vectors, size * stride, own_vectors.as<float>());
+  std::copy_n(from.codes, size * encoder.code_bytes(), own_codes.as<std::uint8_t>());
+  std::copy_n(from.residuals, size, own_residuals.as<float>());
+  residuals_highest = from.residuals_highest;
+  return {};
+}
+
 void TableData::note_residuals(std::uint32_t first) {
   residuals_highest.resize((std::size_t{size} + kBlockRows - 1) / kBlockRows, 0.0F);
   for (std::uint32_t row = first; row < size; ++row) {
@@ -358,7 +383,11 @@ std::uint32_t VectorTable::size() const {
   return data_->size;
 }
 std::size_t VectorTable::memory_bytes() const {
-  return data_->own_vectors.bytes() + data_->own_codes.bytes() + data_->own_residuals.bytes();
+  const TableData& data = *data_;
+  std::size_t each = sizeof(float);
+  each += data.own_vectors.bytes() == 0 ? 0 : data.stride * sizeof(float);
+  each += data.own_codes.bytes() == 0 ? 0 : data.encoder.code_bytes();
+  return data.size * each;
 }
 
 std::span<const float> VectorTable::vector(Row row) const {
@@ -379,17 +408,7 @@ Status VectorTable::add(std::span<const float> rows) {
   }
   const std::size_t total = data.size + count;
   const std::size_t length = data.encoder.code_bytes();
-  // Doubled: growing costs little for the pages, and copies when a large page is not left over.
-  const auto reserve = [&](Pages& pages, std::size_t bytes_each) -> Status {
-    const std::size_t bytes = total * bytes_each;
-    return bytes <= pages.bytes() ? Status{} : pages.reserve(std::max(bytes, 2 * pages.bytes()));
-  };
-  LH_RETURN_IF_ERROR(reserve(data.own_vectors, data.stride * sizeof(float)));
-  LH_RETURN_IF_ERROR(reserve(data.own_codes, length));
-  LH_RETURN_IF_ERROR(reserve(data.own_residuals, sizeof(float)));
-  data.vectors = data.own_vectors.as<float>();
-  data.codes = data.own_codes.as<std::uint8_t>();
-  data.residuals = data.own_residuals.as<float>();
+  LH_RETURN_IF_ERROR(data.reserve(total));
   for (std::size_t i = 0; i < count; ++i) {
     float* vector = data.own_vectors.as<float>() + (data.size + i) * data.stride;
     if (!normalise(rows.subspan(i * data.dimensions, data.dimensions), vector)) {

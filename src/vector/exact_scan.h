@@ -73,10 +73,12 @@ class VectorTable {
   Result<std::vector<std::vector<Hit>>> search(const RequestContext& context,
                                                std::span<const ScanQuery> queries) const;
 
- private:
-  friend class VectorIndex;
-  friend class VectorIndexBuilder;
+  // For this module alone, which knows what that is.
   explicit VectorTable(std::unique_ptr<TableData> data);
+  [[nodiscard]] const TableData& data() const { return *data_; }
+  [[nodiscard]] TableData& data() { return *data_; }
+
+ private:
   std::unique_ptr<TableData> data_;
 };
 

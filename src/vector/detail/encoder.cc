@@ -59,6 +59,11 @@ Encoder::Encoder(std::uint32_t dimensions)
   }
 }
 
+double Encoder::typical_error() const {
+  // Rounding errors are spread evenly over one step.
+  return double{step_} * std::sqrt(static_cast<double>(length_) / 12);
+}
+
 void Encoder::rotate(std::span<const float> unit, std::span<float> out) const {
   std::copy(unit.begin(), unit.end(), out.begin());
   std::fill(out.begin() + dimensions_, out.end(), 0.0F);

@@ -27,6 +27,9 @@ class Encoder {
   /// A multiple of 64, at least the dimensions.
   [[nodiscard]] std::size_t code_bytes() const { return length_; }
 
+  /// The length of what a row's code leaves of it, as a rule.
+  [[nodiscard]] double typical_error() const;
+
   /// Writes code_bytes(); returns the length of what the code leaves of the vector.
   float encode_row(std::span<const float> unit, std::uint8_t* code) const;
   [[nodiscard]] QueryCode encode_query(std::span<const float> unit) const;

@@ -45,6 +45,10 @@ struct TableData {
   [[nodiscard]] double rounding() const {
     return 1e-5 + 1.2e-7 * static_cast<double>(encoder.code_bytes());
   }
+  /// Makes place for so many rows in its own pages.
+  Status reserve(std::size_t rows);
+  /// Takes over all rows of another of the same dimensions. It has none of its own.
+  Status copy(const TableData& from);
   /// Takes the rows from `first` on into the blocks' bounds.
   void note_residuals(std::uint32_t first);
 };
