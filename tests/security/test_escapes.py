@@ -548,19 +548,19 @@ def test_strict_starts_where_every_layer_is(tmp_path):
         assert server.value("SELECT 1") == 1
 
 
-def forget_landlock():
-    """From here on this process's kernel does not know Landlock, as far as it can see."""
+def forget(name, error):
+    """From here on this process's kernel does not know this call, as far as it can see."""
     seccomp = ctypes.CDLL("libseccomp.so.2")
     seccomp.seccomp_init.restype = ctypes.c_void_p
     rules = ctypes.c_void_p(seccomp.seccomp_init(0x7FFF0000))
-    call = seccomp.seccomp_syscall_resolve_name(b"landlock_create_ruleset")
-    assert seccomp.seccomp_rule_add(rules, 0x00050000 | errno.ENOSYS, call, 0) == 0 and seccomp.seccomp_load(rules) == 0
+    call = seccomp.seccomp_syscall_resolve_name(name)
+    assert seccomp.seccomp_rule_add(rules, 0x00050000 | error, call, 0) == 0 and seccomp.seccomp_load(rules) == 0
 
 
 @pytest.mark.parametrize("mode", ["strict", "best-effort"])
 def test_a_missing_layer_is_named(tmp_path, mode):
     process = subprocess.Popen([BINARY, "serve", "--data", tmp_path / "data", "--listen", "127.0.0.1:0"],
-                               env={**os.environ, "LAKEHOUSE_ENGINE_SANDBOX": mode}, preexec_fn=forget_landlock,
+                               env={**os.environ, "LAKEHOUSE_ENGINE_SANDBOX": mode}, preexec_fn=lambda: forget(b"landlock_create_ruleset", errno.ENOSYS),
                                stdout=subprocess.PIPE, stderr=(tmp_path / "log").open("wb"), text=True)
     said = process.stdout.readline()
     if mode == "strict":
@@ -574,3 +574,18 @@ def test_a_missing_layer_is_named(tmp_path, mode):
         assert process.wait(timeout=30) == 0 and answer.json()["rows"] == [[1]]
         assert [layer["name"] for layer in layers if not layer["in_force"]] in ([], ["files"])
         assert "no layer 'files'" in (tmp_path / "log").read_text()
+
+
+def test_without_namespaces_the_other_walls_stand(tmp_path):
+    """As in most containers. /proc is there then, and DuckDB looks into it when it opens."""
+    process = subprocess.Popen([BINARY, "serve", "--data", tmp_path / "data", "--listen", "127.0.0.1:0"],
+                               env={**os.environ, "LAKEHOUSE_ENGINE_SANDBOX": "strict"},
+                               preexec_fn=lambda: forget(b"unshare", errno.EPERM),
+                               stdout=subprocess.PIPE, stderr=(tmp_path / "log").open("wb"), text=True)
+    url = process.stdout.readline().split()[-1]
+    layers = requests.get(url + "/version", timeout=30).json()["sandbox"]
+    answer = requests.post(url + "/query/sql", json={"sql": "SELECT 1"}, timeout=60)
+    process.terminate()
+    assert process.wait(timeout=30) == 0
+    assert [layer["name"] for layer in layers if not layer["in_force"]] == ["namespaces"]
+    assert answer.json()["rows"] == [[1]], answer.text

@@ -3,6 +3,7 @@
 #include <cerrno>
 #include <cstdint>
 #include <cstring>
+#include <string_view>
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -84,6 +85,13 @@ Status allow_grant(int ruleset, const EngineGrant& grant, const Ruleset& handled
   }
   for (const auto& path : grant.extensions) {
     LH_RETURN_IF_ERROR(allow_path(ruleset, path, kReadFile));
+  }
+  // Where DuckDB looks for the memory of its container when it opens: it cannot bear that these are
+  // there and closed. Namespaces of the child's own hide them.
+  for (const std::string_view path : {"/proc/self/cgroup", "/sys/fs/cgroup"}) {
+    if (::access(path.data(), F_OK) == 0) {
+      LH_RETURN_IF_ERROR(allow_path(ruleset, path, read));
+    }
   }
   if (grant.loopback_port && handled.handled_access_net != 0) {
     const NetPort rule{.allowed_access = kConnectTcp, .port = *grant.loopback_port};
