@@ -251,7 +251,18 @@ constexpr std::array<std::string_view, 6> kVersion10 = {
          PRIMARY KEY (job_id, name)))",
 };
 
-constexpr std::array<Migration, 10> kMigrations = {
+constexpr std::array<std::string_view, 2> kVersion12 = {
+    // Vector indexes: `body` is what is known of one, as JSON; `version` grows with each change.
+    R"(CREATE TABLE vector_indexes (
+         id TEXT NOT NULL PRIMARY KEY,
+         name TEXT NOT NULL UNIQUE,
+         dataset_uuid TEXT NOT NULL,
+         version BIGINT NOT NULL,
+         body TEXT NOT NULL))",
+    "CREATE INDEX vector_indexes_by_dataset ON vector_indexes (dataset_uuid)",
+};
+
+constexpr std::array<Migration, 11> kMigrations = {
     Migration{.version = 1, .statements = kVersion1},
     Migration{.version = 2, .statements = kVersion2},
     Migration{.version = 3, .statements = kVersion3},
@@ -262,6 +273,7 @@ constexpr std::array<Migration, 10> kMigrations = {
     Migration{.version = 8, .statements = kVersion8},
     Migration{.version = 9, .statements = kVersion9},
     Migration{.version = 10, .statements = kVersion10},
+    Migration{.version = 12, .statements = kVersion12},
 };
 
 }  // namespace
