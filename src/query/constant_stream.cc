@@ -74,7 +74,7 @@ Result<std::unique_ptr<engine::ResultStream>> constant_stream(const std::string&
       break;
     case engine::Encoding::Csv: bytes = column + "\r\n" + text + "\r\n"; break;
     case engine::Encoding::ArrowStream:
-      return fail(ErrorCode::Internal, "a constant has no Arrow form");
+    case engine::Encoding::Raw: return fail(ErrorCode::Internal, "a constant has no binary form");
   }
   std::vector<engine::Column> columns{{column, value.is_bool() ? "BOOLEAN" : "BIGINT"}};
   return bytes_stream(std::move(columns), std::move(bytes), 1);

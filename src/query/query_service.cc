@@ -34,6 +34,7 @@ struct QueryService::Active {
   LoggedQuery logged;  ///< As far as it is known; of the thread that runs the query.
   /// Passes the caller's own stop on.
   std::optional<std::stop_callback<std::function<void()>>> on_caller_stop;
+  bool is_logged = true;
 };
 
 struct QueryService::Registry {
@@ -47,7 +48,7 @@ struct QueryService::Registry {
   }
   /// It is over: off the list, and into the log.
   void finish(const std::shared_ptr<Active>& one, const Status& how) {
-    if (log != nullptr) {
+    if (log != nullptr && one->is_logged) {
       complete(*one, how);
       log->add(std::move(one->logged));
     }
@@ -161,6 +162,7 @@ std::shared_ptr<QueryService::Active> QueryService::begin(const RequestContext& 
                                                           const SqlRequest& request) {
   auto active = std::make_shared<Active>();
   active->started = std::chrono::steady_clock::now();
+  active->is_logged = !request.is_own;
   active->info = {new_uuid(), request.sql, context.principal, std::chrono::system_clock::now(),
                   "planning"};
   LoggedQuery& logged = active->logged;
@@ -341,7 +343,7 @@ void QueryService::prepare(engine::Statement& statement, const SqlRequest& reque
   statement.monitor = request.monitor;
   statement.encoding = request.encoding;
   statement.rows_max = request.limit;
-  if (options_.row_limit > 0) {
+  if (options_.row_limit > 0 && !request.is_own) {
     statement.rows_max = std::min(request.limit.value_or(UINT64_MAX), options_.row_limit);
   }
 }

@@ -38,4 +38,7 @@ std::unique_ptr<Encoder> make_text_encoder(Encoding encoding, const ResultShape&
 Result<std::unique_ptr<Encoder>> make_arrow_encoder(QueryResult& result, const ResultShape& shape,
                                                     DataSink& sink);
 
+/// What engine/raw_rows.h reads. Unimplemented for a type that it does not have.
+Result<std::unique_ptr<Encoder>> make_raw_encoder(const ResultShape& shape, DataSink& sink);
+
 }  // namespace lakehouse::engine

@@ -348,6 +348,8 @@ Result<ResultEnd> Session::stream(QueryResult& result, DataChunk first, const Re
   std::unique_ptr<Encoder> encoder;
   if (statement.encoding == Encoding::ArrowStream) {
     LH_ASSIGN_OR_RETURN(encoder, make_arrow_encoder(result, shape, sink));
+  } else if (statement.encoding == Encoding::Raw) {
+    LH_ASSIGN_OR_RETURN(encoder, make_raw_encoder(shape, sink));
   } else {
     encoder = make_text_encoder(statement.encoding, shape, sink);
   }

@@ -1,3 +1,4 @@
+#include <cmath>
 #include <fstream>
 
 #include <fmt/format.h>
@@ -7,11 +8,13 @@
 #include "base/json.h"
 #include "base/roaring.h"
 #include "base/testing/matchers.h"
+#include "engine/raw_rows.h"
 #include "engine/testing/engine_fixture.h"
 
 namespace lakehouse::engine {
 namespace {
 
+using lakehouse::testing::FailsWith;
 using lakehouse::testing::IsOk;
 using ::testing::HasSubstr;
 using testing::patient_context;
@@ -184,6 +187,56 @@ TEST_F(Encodings, WhatDuckDbReadsBackIsTheSame) {
     EXPECT_EQ(run(fmt::format("SELECT count(*) FROM ({} EXCEPT {})", sql, back), Encoding::Json),
               "[0]");
   }
+}
+
+TEST_F(Encodings, RawRowsAreReadBackAsTheyWere) {
+  const RequestContext context = patient_context();
+  Statement statement;
+  statement.text =
+      "SELECT i::BIGINT, CASE WHEN i % 3 > 0 THEN (i % 100)::TINYINT END, 'text ' || i, "
+      "CASE WHEN i % 5 = 0 THEN NULL WHEN i % 5 = 1 THEN [] "
+      "ELSE [i, NULL, 0.5]::FLOAT[] END, [i, 1]::FLOAT[2], i / 4, repeat('x', 3000) "
+      "FROM range(5000) t(i)";
+  statement.encoding = Encoding::Raw;
+  const auto stream = engine_->pool().execute(context, statement);
+  ASSERT_THAT(stream, IsOk());
+  auto reader = RawReader::over(**stream);
+  ASSERT_THAT(reader, IsOk());
+  std::int64_t at = 0;
+  while (true) {
+    const auto batch = reader->next(context);
+    ASSERT_THAT(batch, IsOk());
+    if (!*batch) {
+      break;
+    }
+    const std::vector<RawColumn>& columns = (*batch)->columns;
+    for (std::size_t row = 0; row < (*batch)->rows; ++row, ++at) {
+      ASSERT_EQ(columns[0].integer(row), at);
+      ASSERT_EQ(columns[1].is_null(row), at % 3 == 0);
+      ASSERT_EQ(columns[1].integer(row), at % 3 == 0 ? 0 : at % 100);
+      ASSERT_EQ(columns[2].text(row), fmt::format("text {}", at));
+      const auto floats = columns[3].floats(row);
+      ASSERT_EQ(columns[3].is_null(row), at % 5 == 0);
+      ASSERT_EQ(floats.size(), at % 5 < 2 ? 0U : 3U);
+      if (!floats.empty()) {
+        ASSERT_EQ(floats[0], static_cast<float>(at));
+        ASSERT_TRUE(std::isnan(floats[1]));
+        ASSERT_EQ(floats[2], 0.5F);
+      }
+      ASSERT_EQ(columns[4].floats(row)[0], static_cast<float>(at));
+      ASSERT_EQ(columns[5].number(row), static_cast<double>(at) / 4);
+      ASSERT_EQ(columns[6].text(row).size(), 3000U);
+    }
+  }
+  EXPECT_EQ(at, 5000);
+}
+
+TEST_F(Encodings, TypesWithoutRawFormAreRefusedByName) {
+  Statement statement;
+  statement.text = "SELECT DATE '2024-01-31'";
+  statement.encoding = Encoding::Raw;
+  const auto stream = engine_->pool().execute(patient_context(), statement);
+  EXPECT_THAT(stream, FailsWith(ErrorCode::Unimplemented));
 }
 
 TEST_F(Encodings, ArrowStreamsBeginAndEndAsSpecified) {
