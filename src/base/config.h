@@ -87,8 +87,14 @@ struct Config {
     bool enabled = false;
     std::string keys = "secret://keys";
     std::chrono::milliseconds token_lifetime{3'600'000};
+    std::vector<std::string> admins;
     friend bool operator==(const Auth&, const Auth&) = default;
   } auth;
+  struct Jobs {
+    std::int64_t workers = 4;
+    std::chrono::milliseconds keep{7 * 86'400'000};
+    friend bool operator==(const Jobs&, const Jobs&) = default;
+  } jobs;
   struct Secrets {
     std::string file;
     friend bool operator==(const Secrets&, const Secrets&) = default;

@@ -14,6 +14,7 @@
 #include "gateway/http/iceberg_planning.h"
 #include "gateway/http/iceberg_warehouses.h"
 #include "gateway/http/ingest_handlers.h"
+#include "gateway/http/jobs_handlers.h"
 #include "gateway/http/maintenance_handlers.h"
 #include "gateway/http/metrics_handlers.h"
 #include "gateway/http/oauth_handlers.h"
@@ -162,7 +163,11 @@ class Gateway::Impl {
                                        services.manifests),
                      pools_),
         registry_(services.registry, services.catalog, services.view_lineage, pools_),
-        profiles_(services.profiler, services.pii, services.catalog, pools_) {
+        profiles_(services.profiler, services.pii, services.catalog, pools_),
+        jobs_(services.jobs,
+              {.everybody_sees_all = services.authenticator == nullptr,
+               .see_all = config.auth.admins},
+              pools_) {
     add_lane_metrics(metrics, services.engine);
     metrics.callback("lakehouse_query_log_lost_total", "Statements that the query log lost.", true,
                      {}, [&log = services.query_log] { return static_cast<double>(log.lost()); });
@@ -182,6 +187,7 @@ class Gateway::Impl {
     maintenance_.add_routes(router_);
     registry_.add_routes(router_);
     profiles_.add_routes(router_);
+    jobs_.add_routes(router_);
     http::add_prefixed_routes(router_, services.buckets);
     service_.finish(router_);
     if (services.authenticator != nullptr) {
@@ -207,6 +213,7 @@ class Gateway::Impl {
   }
 
   void stop(std::chrono::milliseconds grace) {
+    jobs_.end_streams();
     if (http_ != nullptr) {
       http_->stop(grace);
     }
@@ -247,6 +254,7 @@ class Gateway::Impl {
   http::MaintenanceHandlers maintenance_;
   http::RegistryHandlers registry_;
   http::ProfileHandlers profiles_;
+  http::JobsHandlers jobs_;
   http::Router router_;
   http::Authenticate authenticate_;
   std::unique_ptr<http::HttpServer> http_;

@@ -17,6 +17,7 @@
 #include "ingest/dataset_service.h"
 #include "ingest/ingest_service.h"
 #include "ingest/schema_service.h"
+#include "jobs/job_service.h"
 #include "metastore/metastore.h"
 #include "query/dataset_profile.h"
 #include "query/hot_tables.h"
@@ -32,6 +33,7 @@ namespace lakehouse::gateway {
 struct Services {
   storage::Buckets& buckets;
   metastore::Metastore& metastore;
+  jobs::JobService& jobs;
   governance::Authenticator* authenticator;  ///< Null: nobody is asked who they are.
   iceberg::ManifestCache& manifests;
   catalog::Catalog& catalog;

@@ -122,11 +122,11 @@ class JobService {
     /// for `lease` loses its jobs; else all jobs of earlier processes are taken up at once.
     bool is_shared = false;
     std::chrono::milliseconds lease{15'000};
-    std::chrono::milliseconds beat{2'000};      ///< How often progress is kept, and life shown.
-    std::chrono::hours keep_over{24 * 7};       ///< Jobs that are over go after that,
-    std::int64_t over_max = 10'000;             ///< or when there are more of them.
-    std::int64_t live_max = 10'000;             ///< More are refused: ResourceExhausted.
-    std::function<std::int64_t()> now_ms = {};  ///< Empty: the system's clock.
+    std::chrono::milliseconds beat{2'000};  ///< How often progress is kept, and life shown.
+    std::chrono::milliseconds keep_over{7 * 86'400'000};  ///< Jobs that are over go after that,
+    std::int64_t over_max = 10'000;                       ///< or when there are more of them.
+    std::int64_t live_max = 10'000;                       ///< More are refused: ResourceExhausted.
+    std::function<std::int64_t()> now_ms = {};            ///< Empty: the system's clock.
   };
 
   virtual ~JobService() = default;

@@ -22,6 +22,7 @@
 #include "ingest/dataset_service.h"
 #include "ingest/ingest_service.h"
 #include "ingest/schema_service.h"
+#include "jobs/job_service.h"
 #include "metastore/metastore.h"
 #include "query/cluster.h"
 #include "query/dataset_profile.h"
@@ -75,6 +76,14 @@ Result<std::unique_ptr<engine::EngineLanes>> start_engine(const Config& config,
   return engine::EngineLanes::start(std::move(lanes));
 }
 
+jobs::JobService::Options job_options(const Config& config) {
+  jobs::JobService::Options options;
+  options.workers = static_cast<std::size_t>(config.jobs.workers);
+  options.is_shared = metastore::is_shared(config.metastore.url);
+  options.keep_over = config.jobs.keep;
+  return options;
+}
+
 }  // namespace
 
 /// In the order in which they are made; they go the other way round.
@@ -95,6 +104,7 @@ class Server::Parts {
     query::remove_stale_staging(
         *buckets_, std::chrono::hours(metastore::is_shared(config.metastore.url) ? 24 : 0));
     LH_ASSIGN_OR_RETURN(metastore_, open_metastore(config, data_));
+    jobs_ = jobs::make_job_service(*metastore_, log, metrics_, job_options(config));
     LH_RETURN_IF_ERROR(make_authenticator(config, log));
     LH_ASSIGN_OR_RETURN(catalog_,
                         catalog::Catalog::open(*buckets_, *metastore_, catalog_options(config)));
@@ -124,6 +134,7 @@ class Server::Parts {
     schemas_.emplace(*catalog_, *engine_, *query_, *writer_, *ingest_, *schema_rules_);
     const gateway::Services services{.buckets = *buckets_,
                                      .metastore = *metastore_,
+                                     .jobs = *jobs_,
                                      .authenticator = authenticator_.get(),
                                      .manifests = manifests_,
                                      .catalog = *catalog_,
@@ -142,6 +153,7 @@ class Server::Parts {
                                      .profiler = *profiler_};
     LH_ASSIGN_OR_RETURN(
         gateway_, gateway::Gateway::start(config, services, log, metrics_, LAKEHOUSE_VERSION));
+    jobs_->run();  // By now all kinds are known to it.
     if (config.engine.sandbox == "strict") {
       // By now it has come up beside all this.
       RequestContext context;
@@ -159,6 +171,9 @@ class Server::Parts {
   void stop(std::chrono::milliseconds grace) {
     if (gateway_ != nullptr) {
       gateway_->stop(grace);
+    }
+    if (jobs_ != nullptr) {
+      jobs_->stop();  // While all that they use still works.
     }
     if (engine_ != nullptr) {
       engine_->stop();  // What still waits for it on a pool gives up.
@@ -205,6 +220,7 @@ class Server::Parts {
   std::unique_ptr<engine::EngineLanes> engine_;
   std::unique_ptr<storage::Buckets> buckets_;
   std::unique_ptr<metastore::Metastore> metastore_;
+  std::unique_ptr<jobs::JobService> jobs_;  ///< Stopped before what its runners use goes.
   std::unique_ptr<governance::Authenticator> authenticator_;
   std::unique_ptr<catalog::Catalog> catalog_;
   std::optional<catalog::Registry> registry_;

@@ -305,8 +305,7 @@ void Service::begin(std::vector<Claimed> claimed) {
 }
 
 void Service::prune_over() {
-  const std::int64_t before =
-      now_ms() - std::chrono::duration_cast<std::chrono::milliseconds>(options_.keep_over).count();
+  const std::int64_t before = now_ms() - options_.keep_over.count();
   std::int64_t removed = 0;
   do {
     const Status done = metastore_.write(
