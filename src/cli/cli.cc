@@ -8,6 +8,7 @@
 #include "cli/config_command.h"
 #include "cli/datasets_command.h"
 #include "cli/ingest_command.h"
+#include "cli/jobs_command.h"
 #include "cli/keys_command.h"
 #include "cli/options.h"
 #include "cli/queries_command.h"
@@ -47,6 +48,7 @@ struct Runner {
   int operator()(const SqlOptions& options) const { return run_sql(options); }
   int operator()(const DatasetsOptions& options) const { return run_datasets(options); }
   int operator()(const QueriesOptions& options) const { return run_queries(options); }
+  int operator()(const JobsOptions& options) const { return run_jobs(options); }
   int operator()(const ConfigOptions& options) const { return run_config(options); }
   int operator()(const KeysOptions& options) const { return run_keys(options); }
   int operator()(const RebuildOptions& options) const { return run_rebuild(options); }

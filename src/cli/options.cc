@@ -29,6 +29,7 @@ struct Targets {
   SqlOptions sql;
   DatasetsOptions datasets;
   QueriesOptions queries;
+  JobsOptions jobs;
   ConfigOptions config;
   std::string format;
   std::vector<std::string> named;
@@ -277,6 +278,36 @@ void add_queries(CLI::App& app, Targets& targets) {
   }
 }
 
+void add_jobs(CLI::App& app, Targets& targets) {
+  using Action = JobsOptions::Action;
+  JobsOptions& jobs = targets.jobs;
+  CLI::App* command = app.add_subcommand("jobs", "Show long work, watch it, cancel it");
+  command->require_subcommand(0, 1);
+  add_server_option(*command, targets);
+  command->add_flag("--json", jobs.json, "Print the server's answers as JSON");
+  const auto add = [&](std::string name, std::string what, Action action) {
+    CLI::App* made = command->add_subcommand(std::move(name), std::move(what));
+    made->callback([&jobs, action] { jobs.action = action; });
+    add_server_option(*made, targets);
+    return made;
+  };
+  CLI::App* list = add("list", "The latest jobs (the default)", Action::List);
+  list->add_option("--state", jobs.state, "Only such")
+      ->check(CLI::IsMember({"queued", "running", "done", "failed", "cancelled"}));
+  list->add_option("--kind", jobs.kind, "Only of that kind")->type_name("KIND");
+  list->add_option("--limit", jobs.limit, "How many (20)")->check(CLI::Range(1, 1000));
+  CLI::App* show = add("show", "All about one job", Action::Show);
+  for (CLI::App* action : {list, show}) {
+    action->add_flag("--json", jobs.json, "Print the server's answers as JSON");
+  }
+  CLI::App* watch =
+      add("watch", "Follow a job by a bar until it is over; fails if it does", Action::Watch);
+  CLI::App* cancel = add("cancel", "Cancel a job", Action::Cancel);
+  for (CLI::App* action : {show, watch, cancel}) {
+    action->add_option("id", jobs.id, "The job's id")->required();
+  }
+}
+
 void add_config(CLI::App& app, Targets& targets) {
   ConfigOptions& config = targets.config;
   CLI::App* command = app.add_subcommand("config", "Check, show or document the configuration");
@@ -375,6 +406,10 @@ Parsed finish(CLI::App& app, Targets& targets) {
     targets.queries.server = targets.server;
     return {.options = targets.queries, .text = {}, .exit_code = kExitOk};
   }
+  if (app.got_subcommand("jobs")) {
+    targets.jobs.server = targets.server;
+    return {.options = targets.jobs, .text = {}, .exit_code = kExitOk};
+  }
   if (app.got_subcommand("config")) {
     return {.options = targets.config, .text = {}, .exit_code = kExitOk};
   }
@@ -422,6 +457,7 @@ Parsed parse_arguments(std::vector<std::string> arguments) {
   add_sql(app, targets);
   add_datasets(app, targets);
   add_queries(app, targets);
+  add_jobs(app, targets);
   add_config(app, targets);
   add_keys(app, targets);
   add_catalog(app, targets);

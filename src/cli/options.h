@@ -116,6 +116,17 @@ struct QueriesOptions {
   bool json = false;
 };
 
+struct JobsOptions {
+  enum class Action : std::uint8_t { List, Show, Watch, Cancel };
+  Action action = Action::List;
+  ServerAddress server;
+  std::string id;
+  std::string state;
+  std::string kind;
+  std::int64_t limit = 20;
+  bool json = false;
+};
+
 struct ConfigOptions {
   enum class Action : std::uint8_t { Check, Show, Docs };
   Action action = Action::Check;
@@ -133,9 +144,9 @@ struct RebuildOptions {
 
 struct VersionOptions {};
 
-using Options =
-    std::variant<ServeOptions, EngineOptions, IngestOptions, SqlOptions, DatasetsOptions,
-                 QueriesOptions, ConfigOptions, KeysOptions, RebuildOptions, VersionOptions>;
+using Options = std::variant<ServeOptions, EngineOptions, IngestOptions, SqlOptions,
+                             DatasetsOptions, QueriesOptions, JobsOptions, ConfigOptions,
+                             KeysOptions, RebuildOptions, VersionOptions>;
 
 /// What parsing a command line comes to: options, or a text and the code to end with.
 struct Parsed {
