@@ -9,6 +9,7 @@
 #include <gtest/gtest.h>
 
 #include "base/testing/matchers.h"
+#include "engine/sandbox.h"
 #include "engine/statement_monitor.h"
 #include "engine/testing/engine_fixture.h"
 
@@ -192,6 +193,9 @@ TEST_F(EngineLanesTest, AReaderThatDoesNotReadKeepsNoPlace) {
 }
 
 TEST_F(EngineLanesTest, AChildThatIsTooBigLosesItsBiggestStatement) {
+  if (kSanitized) {
+    GTEST_SKIP() << "with a sanitizer's memory it is too big before it is asked anything";
+  }
   options_.light_time = std::chrono::seconds(60);
   options_.engine.memory_limit_bytes = std::uint64_t{1} << 20U;
   options_.excess_bytes_max = 0;  // Everybody is.

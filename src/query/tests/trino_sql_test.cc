@@ -1,5 +1,6 @@
 #include "query/trino_sql.h"
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -25,10 +26,12 @@ void mark(value& at, const std::vector<std::string>& names) {
       mark(member.value(), names);
     }
     const value* table = node->if_contains("table_name");
-    for (std::size_t i = 0; table != nullptr && table->is_string() && i < names.size(); ++i) {
-      if (table->get_string() == names[i]) {
-        (*node)[kPinnedMember] = static_cast<std::int64_t>(i);
-      }
+    if (table == nullptr || !table->is_string()) {
+      return;
+    }
+    const auto name = std::ranges::find(names, std::string_view(table->get_string()));
+    if (name != names.end()) {
+      (*node)[kPinnedMember] = name - names.begin();
     }
   }
 }
