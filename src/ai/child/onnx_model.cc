@@ -2,6 +2,7 @@
 #include <array>
 #include <cstring>
 #include <exception>
+#include <iterator>
 #include <optional>
 #include <string>
 #include <vector>
@@ -107,12 +108,16 @@ class OnnxModel final : public EncoderModel {
       const bool is_named = output.get_names().contains("sentence_embedding") ||
                             output.get_names().contains("logits");
       if (shape.rank().is_dynamic() || (shape.size() != 2 && shape.size() != 3) ||
-          shape[shape.size() - 1].is_dynamic() || (chosen && !is_named)) {
+          (chosen && !is_named)) {
+        continue;
+      }
+      const ov::Dimension last = *std::prev(shape.end());
+      if (last.is_dynamic()) {
         continue;
       }
       chosen = output.get_node()->input_value(0);
       is_pooled_ = shape.size() == 2;
-      dimensions_ = static_cast<std::uint32_t>(shape[shape.size() - 1].get_length());
+      dimensions_ = static_cast<std::uint32_t>(last.get_length());
     }
     if (!chosen || dimensions_ == 0 || dimensions_ > 16'384) {
       return unusable("no output is of the right form");
