@@ -13,7 +13,7 @@ namespace lakehouse::vector {
 /// How words become terms. Kept in each index: a query is read as its rows were.
 enum class Analysis : std::uint8_t {
   Plain,    ///< Words without case and accents.
-  English,  ///< And without English endings (Snowball's stemmer), without words that say nothing.
+  English,  ///< And without English endings: Snowball's stemmer (Porter 2).
 };
 
 /// "plain" or "english".
@@ -25,18 +25,24 @@ inline constexpr std::size_t kTermBytesMax = 64;
 /// A term and where its word stands.
 struct TermAt {
   std::string term;
-  std::uint32_t begin = 0;  ///< Bytes from the start of the text.
-  std::uint32_t end = 0;
+  std::size_t begin = 0;  ///< Bytes from the start of the text.
+  std::size_t end = 0;
 
   friend bool operator==(const TermAt&, const TermAt&) = default;
 };
 
-/// The terms of `text`, in order. Words are runs of letters and digits; a sign of Chinese, Japanese
-/// or Thai is taken together with the next one, as these are written without spaces. Bytes that
-/// are no UTF-8 separate words. Reads the first 2^31 bytes. Linear.
+/// The terms of `text`, in order. Words are runs of letters and digits; what is written without
+/// spaces (Chinese, Japanese, Korean, Thai...) gives each sign and each two neighbours; "C++" and
+/// "C#" give the letter, too. Bytes that are no UTF-8 separate words. Linear.
 [[nodiscard]] std::vector<TermAt> analyse(std::string_view text, Analysis analysis);
 
-/// The stem of an English word in lower case: Snowball's "English" (Porter 2).
-[[nodiscard]] std::string english_stem(std::string_view word);
+/// The different terms of a query and how often each is there, in the order of the first time.
+/// English words that only hold a question together ("what is the") are left out, unless nothing
+/// else is there or they stand in capitals among others ("IT manager").
+struct QueryTerm {
+  std::string term;
+  std::uint32_t count = 1;
+};
+[[nodiscard]] std::vector<QueryTerm> query_terms(std::string_view text, Analysis analysis);
 
 }  // namespace lakehouse::vector
