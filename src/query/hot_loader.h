@@ -27,19 +27,18 @@ class HotLoader {
         unused_(std::make_shared<UnusedTables>()) {}
 
   /// The rows of the plan's files, sorted by the key where there is one (what was loaded at once by
-  /// itself).
-  Result<std::shared_ptr<const HotPart>> load(const RequestContext& context,
-                                              std::uint64_t generation,
-                                              const iceberg::TableMetadata& table,
-                                              const iceberg::Schema& schema,
-                                              const iceberg::ScanPlan& plan,
-                                              const std::vector<std::int32_t>& key);
+  /// itself). A key of one column gets an index if that and the rows fit into `bytes_free`.
+  Result<std::shared_ptr<const HotPart>> load(
+      const RequestContext& context, std::uint64_t generation, const iceberg::TableMetadata& table,
+      const iceberg::Schema& schema, const iceberg::ScanPlan& plan,
+      const std::vector<std::int32_t>& key, std::uint64_t bytes_free);
   /// One part of several, without their dead files.
   Result<std::shared_ptr<const HotPart>> merge(const RequestContext& context,
                                                std::uint64_t generation,
                                                const iceberg::Schema& schema,
                                                const std::vector<HeldPart>& parts,
-                                               const std::vector<std::int32_t>& key);
+                                               const std::vector<std::int32_t>& key,
+                                               std::uint64_t bytes_free);
   /// Drops what parts that have gone left behind.
   void drop_unused(const RequestContext& context);
 
@@ -48,6 +47,9 @@ class HotLoader {
   Result<std::int64_t> store(const RequestContext& context, const HotPart& part, bool is_first,
                              engine::Statement rows, const std::vector<std::int32_t>& key);
   Result<std::uint64_t> memory_bytes(const RequestContext& context, std::uint64_t generation);
+  /// The index, and how many bytes it all takes.
+  Status finish(const RequestContext& context, HotPart& part, std::uint64_t bytes_before,
+                const std::vector<std::int32_t>& key, std::uint64_t bytes_free);
   /// Compresses what was stored. Best effort: it is right without.
   void checkpoint(const RequestContext& context, std::uint64_t generation);
   Status run(const RequestContext& context, std::uint64_t generation, std::string sql);

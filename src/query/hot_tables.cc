@@ -238,6 +238,11 @@ std::uint64_t HotTables::bytes_held() const {
   return bytes;
 }
 
+std::uint64_t HotTables::bytes_free() const {
+  const std::lock_guard lock(mutex_);
+  return options_.bytes_max - std::min(options_.bytes_max, bytes_held());
+}
+
 HotStats HotTables::stats() const {
   const std::lock_guard lock(mutex_);
   HotStats out = counters_;
@@ -534,7 +539,7 @@ Result<std::shared_ptr<const HotVersion>> HotTables::make_version(const RequestC
     }
     loader_.drop_unused(context);  // What was taken out leaves room only then.
     LH_ASSIGN_OR_RETURN(auto part, loader_.load(context, making.generation, metadata, schema,
-                                                split.rest, making.key));
+                                                split.rest, making.key, bytes_free()));
     version->parts.push_back({.part = std::move(part), .dead = {}});
     const std::lock_guard lock(mutex_);
     ++counters_.loads;
@@ -575,7 +580,8 @@ Result<std::vector<HeldPart>> HotTables::merged(const RequestContext& context,
     std::erase_if(parts, is_mostly_dead);
   }
   if (!old.empty()) {
-    LH_ASSIGN_OR_RETURN(auto part, loader_.merge(context, generation, schema, old, key));
+    LH_ASSIGN_OR_RETURN(auto part,
+                        loader_.merge(context, generation, schema, old, key, bytes_free()));
     parts.push_back({.part = std::move(part), .dead = {}});
   }
   return parts;

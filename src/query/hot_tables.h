@@ -144,6 +144,7 @@ class HotTables {
   /// ago, and none that was used after `not_after`. False if that is not enough.
   bool make_room(std::uint64_t bytes, const Entry& entry,
                  std::chrono::steady_clock::time_point not_after);
+  [[nodiscard]] std::uint64_t bytes_free() const;
   void publish(const std::shared_ptr<Entry>& entry, HotState state, std::string problem,
                std::shared_ptr<const HotVersion> version);
   Status forget(const RequestContext& context, const std::string& uuid);

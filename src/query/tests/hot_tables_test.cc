@@ -105,6 +105,37 @@ TEST_F(HotTablesTest, APinnedTableIsReadFromMemory) {
   EXPECT_EQ(state_of("t").key, std::vector<std::string>{"id"});
 }
 
+TEST_F(HotTablesTest, RowsAreFoundByTheKeysIndexAfterEveryChange) {
+  run("CREATE TABLE t AS SELECT range AS id, 'name ' || range AS name FROM range(5000)");
+  pin("t", {"id"});
+  const std::uint64_t indexed = state_of("t").bytes;
+  const auto check = [&](const std::string& when) {
+    for (const char* sql :
+         {"SELECT name FROM t WHERE id = 77 ORDER BY name",
+          "SELECT count(*) FROM t WHERE id IN (1, 2, 4999, -1)",
+          "SELECT name FROM t WHERE id = 1000000",
+          "SELECT id FROM t WHERE id BETWEEN 10 AND 13 ORDER BY id",
+          "SELECT id FROM t WHERE name = 'name 9'", "SELECT count(*) FROM t WHERE id IS NULL"}) {
+      EXPECT_EQ(hot(sql), lake_.text(sql)) << when << ": " << sql;
+    }
+  };
+  check("loaded");
+  run("UPDATE t SET name = 'changed' WHERE id = 77");
+  run("INSERT INTO t VALUES (1000000, 'new'), (NULL, 'null'), (77, 'twice')");
+  check("changed");
+  hot_->check_now();
+  check("loaded again");
+  run("DELETE FROM t WHERE id < 11");
+  for (int i = 0; i < 7; ++i) {
+    run(fmt::format("INSERT INTO t VALUES ({}, 'part')", i));
+    hot_->check_now();
+  }
+  check("merged");
+  pin("t", {"id", "name"});  // A key of two columns has none.
+  EXPECT_LT(state_of("t").bytes, indexed);
+  check("without an index");
+}
+
 TEST_F(HotTablesTest, CommitsAreRightAtOnceAndLoadedByTheirFilesAlone) {
   run("CREATE TABLE t AS SELECT range AS id FROM range(10)");
   pin("t");
