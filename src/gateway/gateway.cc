@@ -154,7 +154,7 @@ class Gateway::Impl {
         query_log_(services.query_log, services.query, pools_),
         compact_(query::Compactor(services.catalog, services.engine, services.source,
                                   services.writer, services.buckets),
-                 services.catalog, pools_),
+                 services.catalog, services.jobs, pools_),
         ingest_(services.ingest, services.catalog, pools_),
         datasets_(services.datasets, services.catalog, pools_),
         schemas_(services.schemas, services.catalog, pools_),

@@ -293,11 +293,32 @@ class Compactor::Batch {
   bool committed_ = false;
 };
 
+std::uint64_t Compactor::target_of(const CompactRequest& request) const {
+  return request.file_size_bytes_target != 0 ? request.file_size_bytes_target
+                                             : writer_.options().file_size_bytes_target;
+}
+
+Result<CompactWork> Compactor::work(const RequestContext& context, const CompactRequest& request) {
+  LH_ASSIGN_OR_RETURN(const catalog::LoadedTable table,
+                      catalog_.load_table(context, request.table));
+  CompactWork out;
+  const iceberg::Snapshot* snapshot = table.metadata->current_snapshot();
+  if (snapshot == nullptr) {
+    return out;
+  }
+  LH_ASSIGN_OR_RETURN(const iceberg::ScanPlan plan,
+                      iceberg::plan_scan(context, buckets_, writer_.manifests(), *table.metadata,
+                                         snapshot->snapshot_id));
+  for (const ScanTask& task : worth_it(plan, target_of(request), {})) {
+    ++out.files;
+    out.bytes += size_of(task);
+  }
+  return out;
+}
+
 Result<Compacted> Compactor::compact(const RequestContext& context, const CompactRequest& request,
                                      const Progress& progress) {
-  const std::uint64_t target = request.file_size_bytes_target != 0
-                                   ? request.file_size_bytes_target
-                                   : writer_.options().file_size_bytes_target;
+  const std::uint64_t target = target_of(request);
   Compacted done;
   FilesWritten written;
   int lost = 0;
@@ -314,7 +335,7 @@ Result<Compacted> Compactor::compact(const RequestContext& context, const Compac
       return std::unexpected(more.error());
     }
     if (progress && done.commits > commits) {
-      progress(done);
+      LH_RETURN_IF_ERROR(progress(done));
     }
     if (!*more) {
       return done;

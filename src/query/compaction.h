@@ -34,6 +34,12 @@ struct Compacted {
   std::int64_t files_total = 0;  ///< The table's, before.
 };
 
+/// What a compaction would write anew.
+struct CompactWork {
+  std::int64_t files = 0;
+  std::uint64_t bytes = 0;
+};
+
 /// Puts small files together, and writes files that have deletes without the rows that are gone, as
 /// "replace" snapshots: the same rows, and older snapshots stay readable. A few gigabytes are one
 /// commit. Writers need not wait: what they append stays, and a commit that deletes rows of the
@@ -44,8 +50,10 @@ class Compactor {
             TableWriter& writer, const storage::Buckets& buckets)
       : catalog_(catalog), engine_(engine), source_(source), writer_(writer), buckets_(buckets) {}
 
-  /// Called after each commit with what is done so far.
-  using Progress = std::function<void(const Compacted&)>;
+  /// Called after each commit with what is done so far. An error ends the compaction there.
+  using Progress = std::function<Status(const Compacted&)>;
+
+  Result<CompactWork> work(const RequestContext& context, const CompactRequest& request);
 
   /// Aborted if other clients delete from the same files again and again. What was committed before
   /// an error stays: it is the same table.
@@ -54,6 +62,7 @@ class Compactor {
 
  private:
   class Batch;
+  [[nodiscard]] std::uint64_t target_of(const CompactRequest& request) const;
 
   catalog::Catalog& catalog_;
   engine::Engine& engine_;

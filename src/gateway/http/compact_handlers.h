@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
 
 #include <boost/asio/awaitable.hpp>
@@ -8,6 +10,7 @@
 #include "gateway/http/message.h"
 #include "gateway/http/router.h"
 #include "gateway/http/run_on.h"
+#include "jobs/job_service.h"
 #include "query/compaction.h"
 
 namespace lakehouse::gateway::http {
@@ -15,18 +18,25 @@ namespace lakehouse::gateway::http {
 /// POST /query/compact. Outlived by what it refers to; outlives the router.
 class CompactHandlers {
  public:
-  CompactHandlers(query::Compactor compactor, catalog::Catalog& catalog, Pools pools)
-      : compactor_(compactor), catalog_(catalog), pools_(pools) {}
+  /// Makes `jobs` know what compacts.
+  CompactHandlers(query::Compactor compactor, catalog::Catalog& catalog, jobs::JobService& jobs,
+                  Pools pools);
 
   void add_routes(Router& router);
 
  private:
   boost::asio::awaitable<Result<Response>> compact(Request request);
-  Result<Response> compact_now(const RequestContext& context, const std::string& dataset,
-                               std::uint64_t target, const std::string& key);
+  struct Wanted {
+    std::string dataset;
+    std::uint64_t file_size_bytes = 0;
+    std::optional<bool> in_background;  ///< Nothing: as its size says.
+    std::string key;
+  };
+  Result<Response> begin(const RequestContext& context, const Wanted& wanted);
 
   query::Compactor compactor_;
   catalog::Catalog& catalog_;
+  jobs::JobService& jobs_;
   Pools pools_;
 };
 
