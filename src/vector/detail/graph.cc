@@ -464,6 +464,9 @@ Status GraphBuilder::link(const RequestContext& context, std::uint32_t& linked, 
 
 Status GraphBuilder::connect_strays(const RequestContext& context) {
   constexpr std::uint32_t kWidth = 64;
+  if (graph_.size == 0) {
+    return {};
+  }
   Worker worker;
   std::vector<Row> open;
   for (int pass = 0; pass < 3; ++pass) {

@@ -1,0 +1,121 @@
+#include "vector/simd/kernels.h"
+
+#include <array>
+#include <random>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace lakehouse::vector::simd {
+namespace {
+
+constexpr std::size_t kRows = 67;
+
+class KernelsTest : public ::testing::TestWithParam<std::size_t> {
+ protected:
+  KernelsTest() : length_(GetParam()), codes_(kRows * length_), queries_(kTileQueries * length_) {
+    std::mt19937 dice(5);
+    for (std::uint8_t& byte : codes_) {
+      byte = static_cast<std::uint8_t>(dice());
+    }
+    for (std::int8_t& byte : queries_) {
+      byte = static_cast<std::int8_t>(dice());
+    }
+    // The largest products that there are.
+    std::fill_n(codes_.begin(), length_, std::uint8_t{255});
+    std::fill_n(queries_.begin(), length_, std::int8_t{-128});
+    for (std::size_t q = 0; q < kTileQueries; ++q) {
+      query_[q] = queries_.data() + q * length_;
+    }
+  }
+
+  [[nodiscard]] std::int32_t product(std::size_t row, std::size_t query) const {
+    std::int32_t sum = 0;
+    for (std::size_t i = 0; i < length_; ++i) {
+      sum += int{codes_[row * length_ + i]} * int{query_[query][i]};
+    }
+    return sum;
+  }
+
+  std::size_t length_;
+  std::vector<std::uint8_t> codes_;
+  std::vector<std::int8_t> queries_;
+  std::array<const std::int8_t*, kTileQueries> query_{};
+};
+
+TEST_P(KernelsTest, AllOfThisProcessorGiveTheSameProducts) {
+  const std::vector<std::uint32_t> rows = {3, 66, 0, 0, 12, 1, 40, 41, 42, 43, 9, 2, 5};
+  for (const Kernels* kernels : all_kernels()) {
+    SCOPED_TRACE(kernels->name);
+    std::array<std::int32_t, kRows> out{};
+    kernels->dots_in_order(codes_.data(), length_, kRows, query_[0], out.data());
+    for (std::size_t row = 0; row < kRows; ++row) {
+      ASSERT_EQ(out[row], product(row, 0)) << row;
+    }
+    for (std::size_t count = 0; count <= rows.size(); ++count) {
+      kernels->dots(codes_.data(), length_, rows.data(), count, query_[1], out.data());
+      for (std::size_t i = 0; i < count; ++i) {
+        ASSERT_EQ(out[i], product(rows[i], 1)) << i << " of " << count;
+      }
+    }
+  }
+}
+
+TEST_P(KernelsTest, TilesAreProductsOfEveryRowWithEveryQuery) {
+  std::vector<std::int8_t> packed_queries(kTileQueries * length_);
+  pack_queries(query_.data(), length_, packed_queries.data());
+  for (const Kernels* kernels : all_kernels()) {
+    SCOPED_TRACE(kernels->name);
+    std::vector<std::uint8_t> packed(kTileRows * length_);
+    std::array<std::int32_t, kTileRows * kTileQueries> out{};
+    kernels->pack(codes_.data(), length_, packed.data());
+    kernels->tile(packed.data(), length_, packed_queries.data(), out.data());
+    for (std::size_t q = 0; q < kTileQueries; ++q) {
+      for (std::size_t row = 0; row < kTileRows; ++row) {
+        ASSERT_EQ(out[q * kTileRows + row], product(row, q)) << row << " " << q;
+      }
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Lengths, KernelsTest, ::testing::Values(64, 128, 384, 448, 4096));
+
+TEST(KernelsTest, PlacesAreThoseThatReachTheBound) {
+  const std::vector<std::int32_t> values = {5, -1, 7, 5, 4, 0, -2147483647 - 1, 6, 2, 9,
+                                            5, 3,  1, 2, 5, 4};
+  for (const Kernels* kernels : all_kernels()) {
+    SCOPED_TRACE(kernels->name);
+    std::array<std::uint32_t, 16> places{};
+    ASSERT_EQ(kernels->at_least(values.data(), 16, 5, places.data()), 7U);
+    EXPECT_THAT(std::vector(places.begin(), places.begin() + 7),
+                ::testing::ElementsAre(0, 2, 3, 7, 9, 10, 14));
+    EXPECT_EQ(kernels->at_least(values.data(), 16, -2147483647 - 1, places.data()), 16U);
+    EXPECT_EQ(kernels->at_least(values.data(), 16, 10, places.data()), 0U);
+  }
+}
+
+TEST(KernelsTest, DotsOfFloatsAgree) {
+  std::mt19937 dice(3);
+  std::normal_distribution<float> normal;
+  for (std::size_t count = 0; count < 200; ++count) {
+    std::vector<float> a(count);
+    std::vector<float> b(count);
+    double sum = 0;
+    double size = 0;
+    for (std::size_t i = 0; i < count; ++i) {
+      a[i] = normal(dice);
+      b[i] = normal(dice);
+      sum += double{a[i]} * double{b[i]};
+      size += std::abs(double{a[i]} * double{b[i]});
+    }
+    for (const Kernels* kernels : all_kernels()) {
+      ASSERT_NEAR(static_cast<double>(kernels->dot(a.data(), b.data(), count)), sum,
+                  1e-6 * size + 1e-12)
+          << kernels->name << " " << count;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace lakehouse::vector::simd
