@@ -154,7 +154,7 @@ class VectorService {
 
   /// A new index, and the job that fills it, in one transaction. AlreadyExists; NotFound for the
   /// dataset, a column or a model, with the nearest names; InvalidArgument. With an
-  /// `idempotency_key` of the same principal and spec the earlier job is the answer.
+
   virtual Result<jobs::Job> create_index(const RequestContext& context, const IndexSpec& spec) = 0;
 
   /// Of those whose dataset the caller may read. In order of names.
