@@ -262,7 +262,20 @@ constexpr std::array<std::string_view, 2> kVersion12 = {
     "CREATE INDEX vector_indexes_by_dataset ON vector_indexes (dataset_uuid)",
 };
 
-constexpr std::array<Migration, 11> kMigrations = {
+constexpr std::array<std::string_view, 2> kVersion14 = {
+    // What indexes were searched for: eval sets are made of it.
+    R"(CREATE TABLE vector_searches (
+         index_name TEXT NOT NULL,
+         principal TEXT NOT NULL,
+         text_hash TEXT NOT NULL,
+         body TEXT NOT NULL,
+         times BIGINT NOT NULL,
+         last_at_ms BIGINT NOT NULL,
+         PRIMARY KEY (index_name, principal, text_hash)))",
+    "CREATE INDEX vector_searches_by_time ON vector_searches (index_name, last_at_ms)",
+};
+
+constexpr std::array<Migration, 12> kMigrations = {
     Migration{.version = 1, .statements = kVersion1},
     Migration{.version = 2, .statements = kVersion2},
     Migration{.version = 3, .statements = kVersion3},
@@ -274,6 +287,7 @@ constexpr std::array<Migration, 11> kMigrations = {
     Migration{.version = 9, .statements = kVersion9},
     Migration{.version = 10, .statements = kVersion10},
     Migration{.version = 12, .statements = kVersion12},
+    Migration{.version = 14, .statements = kVersion14},
 };
 
 }  // namespace
