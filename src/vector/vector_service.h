@@ -150,12 +150,15 @@ class VectorService {
     bool watches = true;                                 ///< False: no refresh by itself (tests).
   };
 
+  /// Runs in the transaction that keeps the job: for the receipt of a request.
+  using AlsoStart = std::function<Status(metastore::Transaction&, const jobs::Job&)>;
+
   virtual ~VectorService() = default;
 
   /// A new index, and the job that fills it, in one transaction. AlreadyExists; NotFound for the
-  /// dataset, a column or a model, with the nearest names; InvalidArgument. With an
-
-  virtual Result<jobs::Job> create_index(const RequestContext& context, const IndexSpec& spec) = 0;
+  /// dataset, a column or a model, with the nearest names; InvalidArgument.
+  virtual Result<jobs::Job> create_index(const RequestContext& context, const IndexSpec& spec,
+                                         const AlsoStart& also = {}) = 0;
 
   /// Of those whose dataset the caller may read. In order of names.
   virtual Result<catalog::Page<IndexInfo>> list(const RequestContext& context,
