@@ -36,6 +36,12 @@ set_target_properties(llama::llama PROPERTIES
   IMPORTED_SONAME libllama.v0.5.0.so
   INTERFACE_LINK_LIBRARIES ggml::ggml)
 
+add_library(openvino::openvino SHARED IMPORTED)
+set_target_properties(openvino::openvino PROPERTIES
+  IMPORTED_LOCATION ${LAKEHOUSE_PARTS}/openvino/lib/libopenvino.so.2641
+  IMPORTED_SONAME libopenvino.so.2641
+  INTERFACE_INCLUDE_DIRECTORIES ${LAKEHOUSE_PARTS}/openvino/include)
+
 # RapidCheck's Debian package ships no usable CMake file.
 find_library(RAPIDCHECK_LIBRARY rapidcheck)
 find_path(RAPIDCHECK_INCLUDE rapidcheck.h)

@@ -43,6 +43,10 @@ class EncoderModel {
   virtual Result<std::unique_ptr<Encoder>> make_encoder() = 0;
 };
 
+/// To be called before the sandbox: OpenVINO looks at the machine's processors. What it will load
+/// later lies in the folder that it gives. Unavailable if OpenVINO does not work here.
+Result<std::filesystem::path> prepare_onnx();
+
 /// An ONNX file by OpenVINO. `padding_id` fills up shorter texts of a batch. InvalidArgument if it
 /// is no model of that sort, with what is missing.
 Result<std::unique_ptr<EncoderModel>> open_onnx_model(const std::filesystem::path& file,

@@ -129,9 +129,11 @@ Result<std::unique_ptr<LoadedModel>> load(const ModelName& name, unsigned worker
 /// The models that were asked for, and the queue that runs them. Thread-safe.
 class Encoders {
  public:
-  explicit Encoders(const ChildResources& resources) : queue_(resources.threads) {}
+  Encoders(const ChildResources& resources, Status onnx)
+      : onnx_(std::move(onnx)), queue_(resources.threads) {}
 
   Result<LoadedModel*> model(const ModelName& name) {
+    LH_RETURN_IF_ERROR(onnx_);
     const std::lock_guard lock(mutex_);  // Held while it loads: two at once would take both cores.
     const auto found = models_.find(name);
     if (found != models_.end()) {
@@ -213,6 +215,7 @@ class Encoders {
     }
   }
 
+  const Status onnx_;
   std::mutex mutex_;
   std::map<ModelName, std::unique_ptr<LoadedModel>> models_;  // Guarded by mutex_; none ever goes.
   EncodeQueue queue_;
@@ -220,8 +223,9 @@ class Encoders {
 
 }  // namespace
 
-void add_encoding_operations(Operations& operations, const ChildResources& resources) {
-  const auto encoders = std::make_shared<Encoders>(resources);  // Shared by the operations.
+void add_encoding_operations(Operations& operations, const ChildResources& resources, Status onnx) {
+  const auto encoders =
+      std::make_shared<Encoders>(resources, std::move(onnx));  // Shared by the operations.
   operations["describe_encoder"] = [encoders](const json::object& request, Reply&) {
     return encoders->describe(request);
   };

@@ -10,6 +10,8 @@ namespace lakehouse::ai {
 ///   "describe_encoder"          -> {dimensions, max_tokens, version}
 ///   "embed"   texts, priority   -> a float32 row a text, normalised; {tokens, truncated}
 ///   "score"   query, texts      -> a float32 a text; {tokens, truncated}
-void add_encoding_operations(Operations& operations, const ChildResources& resources);
+///
+/// `onnx` is what prepare_onnx() came to: each operation fails with it.
+void add_encoding_operations(Operations& operations, const ChildResources& resources, Status onnx);
 
 }  // namespace lakehouse::ai

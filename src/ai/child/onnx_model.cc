@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include <dlfcn.h>
 #include <fmt/format.h>
 #include <openvino/openvino.hpp>
 
@@ -16,6 +17,7 @@ namespace lakehouse::ai {
 namespace {
 
 constexpr std::array<std::string_view, 3> kInputs{"input_ids", "attention_mask", "token_type_ids"};
+constexpr std::string_view kLibraryVersion = ".2641";
 // More do not make it faster: measured with MiniLM on one thread.
 constexpr std::size_t kBatchTokens = 512;
 
@@ -36,6 +38,12 @@ std::size_t padded_count(std::size_t texts) {
     count *= 2;
   }
   return count;
+}
+
+// The process's one: made before the sandbox, and never destroyed, as threads may still use it.
+ov::Core& core() {
+  static auto* const made = new ov::Core();
+  return *made;
 }
 
 class OnnxModel;
@@ -59,7 +67,7 @@ class OnnxModel final : public EncoderModel {
     std::unique_ptr<OnnxModel> made(new OnnxModel());
     made->pooling_ = pooling;
     made->padding_id_ = padding_id;
-    std::shared_ptr<ov::Model> model = made->core_.read_model(file.string());
+    std::shared_ptr<ov::Model> model = core().read_model(file.string());
     for (const auto& input : model->inputs()) {
       const std::string name = input.get_any_name();
       if (std::ranges::find(kInputs, name) == kInputs.end() ||
@@ -72,7 +80,7 @@ class OnnxModel final : public EncoderModel {
     const auto result = std::make_shared<ov::op::v0::Result>(output);
     const auto pruned =
         std::make_shared<ov::Model>(ov::ResultVector{result}, model->get_parameters());
-    made->compiled_ = made->core_.compile_model(
+    made->compiled_ = core().compile_model(
         pruned, "CPU",
         {ov::num_streams(static_cast<int>(workers)),
          ov::inference_num_threads(static_cast<int>(workers)), ov::hint::enable_cpu_pinning(false),
@@ -125,7 +133,6 @@ class OnnxModel final : public EncoderModel {
     return *chosen;
   }
 
-  ov::Core core_;
   ov::CompiledModel compiled_;
   Pooling pooling_ = Pooling::Mean;
   std::int32_t padding_id_ = 0;
@@ -196,6 +203,26 @@ Status OnnxEncoder::run(std::span<const TokenIds* const> texts, float* rows) {
 }
 
 }  // namespace
+
+Result<std::filesystem::path> prepare_onnx() {
+  Dl_info info{};
+  const auto version = &ov::get_openvino_version;
+  if (::dladdr(reinterpret_cast<const void*>(version), &info) == 0) {
+    return fail(ErrorCode::Unavailable, "OpenVINO's folder is not known");
+  }
+  const auto folder = std::filesystem::absolute(info.dli_fname).parent_path();
+  // Loaded for good here, because the system's libraries that it needs are out of reach soon.
+  const auto reader = folder / ("libopenvino_onnx_frontend.so" + std::string(kLibraryVersion));
+  if (::dlopen(reader.c_str(), RTLD_NOW | RTLD_LOCAL) == nullptr) {
+    return fail(ErrorCode::Unavailable, fmt::format("OpenVINO does not work: {}", ::dlerror()));
+  }
+  try {
+    static_cast<void>(core().get_versions("CPU"));
+  } catch (const std::exception& thrown) {
+    return fail(ErrorCode::Unavailable, fmt::format("OpenVINO does not work: {}", thrown.what()));
+  }
+  return folder;
+}
 
 Result<std::unique_ptr<EncoderModel>> open_onnx_model(const std::filesystem::path& file,
                                                       Pooling pooling, std::int32_t padding_id,

@@ -15,6 +15,10 @@
 #include <poll.h>
 #include <unistd.h>
 
+#include "ai/child/encoder.h"
+#include "ai/child/encoding_operations.h"
+#include "ai/child/llama_engine.h"
+#include "ai/child/llama_operations.h"
 #include "ai/child/operations.h"
 #include "base/json.h"
 #include "base/unique_fd.h"
@@ -70,7 +74,8 @@ Result<ServerOptions> read_options(int argc, char** argv) {
   return options;
 }
 
-Result<std::vector<engine::SandboxLayer>> lock_in(const ServerOptions& options) {
+Result<std::vector<engine::SandboxLayer>> lock_in(const ServerOptions& options,
+                                                  const Result<std::filesystem::path>& onnx) {
   engine::SandboxOptions sandbox;
   sandbox.mode = options.sandbox;
   sandbox.memory_limit_bytes = options.resources.memory_limit_bytes;
@@ -80,6 +85,9 @@ Result<std::vector<engine::SandboxLayer>> lock_in(const ServerOptions& options) 
     if (std::filesystem::exists(path, ignored)) {
       sandbox.grant.readable.push_back(path);
     }
+  }
+  if (onnx) {
+    sandbox.grant.readable.push_back(*onnx);
   }
   LH_ASSIGN_OR_RETURN(auto layers, engine::enter_sandbox(sandbox));
   for (const engine::SandboxLayer& layer : layers) {
@@ -163,7 +171,15 @@ void refuse(int fd) {
 }
 
 Status serve(const ServerOptions& options) {
-  auto layers = lock_in(options);
+  const Status llama = prepare_llama();
+  if (!llama) {
+    fmt::print(stderr, "model: {}\n", llama.error().message);
+  }
+  const auto onnx = prepare_onnx();
+  if (!onnx) {
+    fmt::print(stderr, "model: {}\n", onnx.error().message);
+  }
+  auto layers = lock_in(options, onnx);
   engine::FrameWriter control(engine::kControlFd);
   if (!layers) {
     // The server tells it to whoever asks why there is no model.
@@ -172,6 +188,9 @@ Status serve(const ServerOptions& options) {
     return std::unexpected(std::move(layers).error());
   }
   Operations operations;
+  add_encoding_operations(operations, options.resources,
+                          onnx ? Status() : std::unexpected(onnx.error()));
+  add_llama_operations(operations, options.resources, llama);
   const engine::Greeting greeting{
       .protocol = engine::kProtocolVersion, .version = "1", .sandbox = *std::move(layers)};
   LH_RETURN_IF_ERROR(
