@@ -28,6 +28,7 @@
 #include "gateway/http/server.h"
 #include "gateway/http/service_handlers.h"
 #include "gateway/http/storage_handlers.h"
+#include "gateway/http/vector_handlers.h"
 
 namespace lakehouse::gateway {
 namespace {
@@ -167,7 +168,8 @@ class Gateway::Impl {
         jobs_(services.jobs,
               {.everybody_sees_all = services.authenticator == nullptr,
                .see_all = config.auth.admins},
-              pools_) {
+              pools_),
+        vectors_(services.vectors, services.catalog, pools_) {
     add_lane_metrics(metrics, services.engine);
     metrics.callback("lakehouse_query_log_lost_total", "Statements that the query log lost.", true,
                      {}, [&log = services.query_log] { return static_cast<double>(log.lost()); });
@@ -188,6 +190,7 @@ class Gateway::Impl {
     registry_.add_routes(router_);
     profiles_.add_routes(router_);
     jobs_.add_routes(router_);
+    vectors_.add_routes(router_);
     http::add_prefixed_routes(router_, services.buckets);
     service_.finish(router_);
     if (services.authenticator != nullptr) {
@@ -255,6 +258,7 @@ class Gateway::Impl {
   http::RegistryHandlers registry_;
   http::ProfileHandlers profiles_;
   http::JobsHandlers jobs_;
+  http::VectorHandlers vectors_;
   http::Router router_;
   http::Authenticate authenticate_;
   std::unique_ptr<http::HttpServer> http_;

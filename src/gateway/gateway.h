@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "ai/model_service.h"
 #include "base/config.h"
 #include "base/error.h"
 #include "base/log.h"
@@ -26,6 +27,7 @@
 #include "query/query_service.h"
 #include "query/view_lineage.h"
 #include "storage/buckets.h"
+#include "vector/vector_service.h"
 
 namespace lakehouse::gateway {
 
@@ -34,6 +36,7 @@ struct Services {
   storage::Buckets& buckets;
   metastore::Metastore& metastore;
   jobs::JobService& jobs;
+  ai::ModelService& models;
   governance::Authenticator* authenticator;  ///< Null: nobody is asked who they are.
   iceberg::ManifestCache& manifests;
   catalog::Catalog& catalog;
@@ -50,6 +53,7 @@ struct Services {
   ingest::SchemaService& schemas;
   query::PiiScanner& pii;
   query::DatasetProfiler& profiler;
+  vector::VectorService& vectors;
 };
 
 /// The doors: HTTP so far. Owns the event loop and the pools that blocking work runs on.

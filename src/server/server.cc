@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 #include <pthread.h>
 
+#include "ai/models.h"
 #include "base/machine.h"
 #include "base/metrics.h"
 #include "catalog/catalog.h"
@@ -25,6 +26,7 @@
 #include "jobs/job_service.h"
 #include "metastore/metastore.h"
 #include "query/cluster.h"
+#include "query/compaction.h"
 #include "query/dataset_profile.h"
 #include "query/hot_tables.h"
 #include "query/pii_scanner.h"
@@ -37,6 +39,7 @@
 #include "server/data_folder.h"
 #include "server/parts.h"
 #include "storage/buckets.h"
+#include "vector/vector_service.h"
 
 namespace lakehouse::server {
 namespace {
@@ -105,6 +108,10 @@ class Server::Parts {
         *buckets_, std::chrono::hours(metastore::is_shared(config.metastore.url) ? 24 : 0));
     LH_ASSIGN_OR_RETURN(metastore_, open_metastore(config, data_));
     jobs_ = jobs::make_job_service(*metastore_, log, metrics_, job_options(config));
+    LH_ASSIGN_OR_RETURN(
+        models_, ai::Models::open(config, data_.path(), metrics_, [&log](std::string_view line) {
+          log.write(LogLevel::Info, "model", line);
+        }));
     LH_RETURN_IF_ERROR(make_authenticator(config, log));
     LH_ASSIGN_OR_RETURN(catalog_,
                         catalog::Catalog::open(*buckets_, *metastore_, catalog_options(config)));
@@ -132,9 +139,11 @@ class Server::Parts {
     ingest_.emplace(*catalog_, *engine_, *buckets_, *writer_, &*schema_rules_, &*pii_, &*engine_);
     datasets_.emplace(*catalog_, *writer_, *buckets_);
     schemas_.emplace(*catalog_, *engine_, *query_, *writer_, *ingest_, *schema_rules_);
+    LH_RETURN_IF_ERROR(make_vectors(log));
     const gateway::Services services{.buckets = *buckets_,
                                      .metastore = *metastore_,
                                      .jobs = *jobs_,
+                                     .models = models_->service(),
                                      .authenticator = authenticator_.get(),
                                      .manifests = manifests_,
                                      .catalog = *catalog_,
@@ -150,10 +159,12 @@ class Server::Parts {
                                      .datasets = *datasets_,
                                      .schemas = *schemas_,
                                      .pii = *pii_,
-                                     .profiler = *profiler_};
+                                     .profiler = *profiler_,
+                                     .vectors = *vectors_};
     LH_ASSIGN_OR_RETURN(
         gateway_, gateway::Gateway::start(config, services, log, metrics_, LAKEHOUSE_VERSION));
     jobs_->run();  // By now all kinds are known to it.
+    vectors_->run();
     if (config.engine.sandbox == "strict") {
       // By now it has come up beside all this.
       RequestContext context;
@@ -172,8 +183,14 @@ class Server::Parts {
     if (gateway_ != nullptr) {
       gateway_->stop(grace);
     }
+    if (vectors_ != nullptr) {
+      vectors_->stop();
+    }
     if (jobs_ != nullptr) {
       jobs_->stop();  // While all that they use still works.
+    }
+    if (models_ != nullptr) {
+      models_->stop();  // As the engine.
     }
     if (engine_ != nullptr) {
       engine_->stop();  // What still waits for it on a pool gives up.
@@ -185,6 +202,27 @@ class Server::Parts {
   [[nodiscard]] std::chrono::milliseconds grace() const { return grace_; }
 
  private:
+  Status make_vectors(Log& log) {
+    compactor_.emplace(*catalog_, *engine_, *source_, *writer_, *buckets_);
+    vector::VectorService::Options options;
+    // Mapped files are most of it, which the kernel may take back.
+    options.memory_max = memory_bytes_allowed() / 4;
+    LH_ASSIGN_OR_RETURN(vectors_, vector::make_vector_service({.catalog = *catalog_,
+                                                               .metastore = *metastore_,
+                                                               .buckets = *buckets_,
+                                                               .engine = *engine_,
+                                                               .query = *query_,
+                                                               .writer = *writer_,
+                                                               .compactor = *compactor_,
+                                                               .jobs = *jobs_,
+                                                               .models = models_->service(),
+                                                               .policies = nullptr,
+                                                               .log = log,
+                                                               .metrics = metrics_},
+                                                              options));
+    return {};
+  }
+
   Status make_authenticator(const Config& config, Log& log) {
     if (!config.auth.enabled) {
       return {};
@@ -220,6 +258,7 @@ class Server::Parts {
   std::unique_ptr<engine::EngineLanes> engine_;
   std::unique_ptr<storage::Buckets> buckets_;
   std::unique_ptr<metastore::Metastore> metastore_;
+  std::unique_ptr<ai::Models> models_;
   std::unique_ptr<jobs::JobService> jobs_;  ///< Stopped before what its runners use goes.
   std::unique_ptr<governance::Authenticator> authenticator_;
   std::unique_ptr<catalog::Catalog> catalog_;
@@ -239,6 +278,8 @@ class Server::Parts {
   std::optional<ingest::IngestService> ingest_;
   std::optional<ingest::DatasetService> datasets_;
   std::optional<ingest::SchemaService> schemas_;
+  std::optional<query::Compactor> compactor_;
+  std::unique_ptr<vector::VectorService> vectors_;
   std::unique_ptr<gateway::Gateway> gateway_;
 };
 

@@ -36,7 +36,7 @@ std::string_view to_string(SearchMode mode);  ///< "vector".
 Result<SearchMode> search_mode_from(std::string_view name);
 
 struct SearchRequest {
-  std::string index;
+  std::string index = {};
   std::string text = {};           ///< What is searched for; or else, in mode Vector:
   std::vector<float> vector = {};  ///< of the index's dimensions; need not be normalised.
   std::size_t k = 10;              ///< 1 to 1,000.
@@ -80,7 +80,7 @@ struct SearchResults {
 /// A dataset with rows that an index of it has not seen.
 struct StaleIndex {
   std::string dataset;
-  std::string index;
+  std::string index = {};
   RefreshPolicy policy = RefreshPolicy::Manual;
   std::int64_t snapshot_id = 0;                  ///< The source's now.
   std::optional<std::int64_t> indexed_snapshot;  ///< What the index has; nothing: none yet.
