@@ -275,7 +275,17 @@ constexpr std::array<std::string_view, 2> kVersion14 = {
     "CREATE INDEX vector_searches_by_time ON vector_searches (index_name, last_at_ms)",
 };
 
-constexpr std::array<Migration, 12> kMigrations = {
+constexpr std::array<std::string_view, 1> kVersion15 = {
+    // Questions whose SQL a person has found right.
+    R"(CREATE TABLE verified_questions (
+         question_id TEXT NOT NULL PRIMARY KEY,
+         question TEXT NOT NULL,
+         sql TEXT NOT NULL,
+         principal TEXT NOT NULL,
+         verified_at_ms BIGINT NOT NULL))",
+};
+
+constexpr std::array<Migration, 13> kMigrations = {
     Migration{.version = 1, .statements = kVersion1},
     Migration{.version = 2, .statements = kVersion2},
     Migration{.version = 3, .statements = kVersion3},
@@ -288,6 +298,7 @@ constexpr std::array<Migration, 12> kMigrations = {
     Migration{.version = 10, .statements = kVersion10},
     Migration{.version = 12, .statements = kVersion12},
     Migration{.version = 14, .statements = kVersion14},
+    Migration{.version = 15, .statements = kVersion15},
 };
 
 }  // namespace
