@@ -285,7 +285,17 @@ constexpr std::array<std::string_view, 1> kVersion15 = {
          verified_at_ms BIGINT NOT NULL))",
 };
 
-constexpr std::array<Migration, 13> kMigrations = {
+constexpr std::array<std::string_view, 2> kVersion13 = {
+    // What answers were made from (answer/rag_service.h): `body` is the receipt, as JSON.
+    R"(CREATE TABLE answer_receipts (
+         id TEXT NOT NULL PRIMARY KEY,
+         principal TEXT NOT NULL,
+         created_at_ms BIGINT NOT NULL,
+         body TEXT NOT NULL))",
+    "CREATE INDEX answer_receipts_by_time ON answer_receipts (created_at_ms)",
+};
+
+constexpr std::array<Migration, 14> kMigrations = {
     Migration{.version = 1, .statements = kVersion1},
     Migration{.version = 2, .statements = kVersion2},
     Migration{.version = 3, .statements = kVersion3},
@@ -297,6 +307,7 @@ constexpr std::array<Migration, 13> kMigrations = {
     Migration{.version = 9, .statements = kVersion9},
     Migration{.version = 10, .statements = kVersion10},
     Migration{.version = 12, .statements = kVersion12},
+    Migration{.version = 13, .statements = kVersion13},
     Migration{.version = 14, .statements = kVersion14},
     Migration{.version = 15, .statements = kVersion15},
 };

@@ -45,4 +45,7 @@ struct QueryTerm {
 };
 [[nodiscard]] std::vector<QueryTerm> query_terms(std::string_view text, Analysis analysis);
 
+/// True for an English word that says nothing by itself, in lower case and without apostrophes.
+[[nodiscard]] bool is_stop_word(std::string_view word);
+
 }  // namespace lakehouse::vector

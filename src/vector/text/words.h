@@ -71,8 +71,6 @@ class Stemmer {
   std::string buffer_;
 };
 
-/// True for an English word that says nothing by itself, in lower case and without apostrophes.
-[[nodiscard]] bool is_stop_word(std::string_view word);
 /// The terms of all of them, sorted; none in Plain.
 [[nodiscard]] std::vector<std::string> stop_terms(Analysis analysis);
 
