@@ -5,14 +5,17 @@
 
 #include <fmt/format.h>
 
+#include "ai/model_child.h"
 #include "cli/config_command.h"
 #include "cli/datasets_command.h"
 #include "cli/ingest_command.h"
 #include "cli/jobs_command.h"
 #include "cli/keys_command.h"
+#include "cli/model_command.h"
 #include "cli/options.h"
 #include "cli/queries_command.h"
 #include "cli/report.h"
+#include "cli/search_command.h"
 #include "cli/sql_client.h"
 #include "engine/engine_main.h"
 #include "server/rebuild.h"
@@ -44,11 +47,17 @@ struct Runner {
   int operator()(const EngineOptions& options) const {
     return engine::run_engine_child(options.arguments);
   }
+  int operator()(const ModelProcessOptions& options) const {
+    return ai::run_model_child(options.arguments);
+  }
+  int operator()(const ModelOptions& options) const { return run_model(options); }
   int operator()(const IngestOptions& options) const { return run_ingest(options); }
   int operator()(const SqlOptions& options) const { return run_sql(options); }
   int operator()(const DatasetsOptions& options) const { return run_datasets(options); }
   int operator()(const QueriesOptions& options) const { return run_queries(options); }
   int operator()(const JobsOptions& options) const { return run_jobs(options); }
+  int operator()(const SearchOptions& options) const { return run_search(options); }
+  int operator()(const IndexOptions& options) const { return run_index(options); }
   int operator()(const ConfigOptions& options) const { return run_config(options); }
   int operator()(const KeysOptions& options) const { return run_keys(options); }
   int operator()(const RebuildOptions& options) const { return run_rebuild(options); }

@@ -30,6 +30,9 @@ struct Targets {
   DatasetsOptions datasets;
   QueriesOptions queries;
   JobsOptions jobs;
+  SearchOptions search;
+  IndexOptions index;
+  ModelOptions model;
   ConfigOptions config;
   std::string format;
   std::vector<std::string> named;
@@ -308,6 +311,103 @@ void add_jobs(CLI::App& app, Targets& targets) {
   }
 }
 
+void add_search(CLI::App& app, Targets& targets) {
+  SearchOptions& search = targets.search;
+  CLI::App* command = app.add_subcommand("search", "Find texts by meaning, by words or by both");
+  add_server_option(*command, targets);
+  command->add_option("index", search.index, "The index")->required();
+  command->add_option("text", search.text, "What to look for")->required();
+  command->add_option("-k,--k", search.k, "How many (10)")->check(CLI::Range(1, 1000));
+  command->add_option("--filter", search.filter, "Only rows of which this is true, in SQL")
+      ->type_name("SQL");
+  command->add_option("--mode", search.mode, "vector, text or hybrid (the default)")
+      ->check(CLI::IsMember({"vector", "text", "hybrid"}));
+  command->add_flag("--rerank", search.rerank, "Look at the best ones again");
+  command->add_flag("--exact", search.exact, "Compare with all vectors");
+  command->add_flag("--one-per-row", search.one_per_row, "The best chunk of each row only");
+  command->add_flag("--json", search.json, "Print the server's answer as JSON");
+}
+
+void add_index(CLI::App& app, Targets& targets) {
+  using Action = IndexOptions::Action;
+  IndexOptions& index = targets.index;
+  CLI::App* command =
+      app.add_subcommand("index", "Make indexes to search by meaning, and see them");
+  command->require_subcommand(0, 1);
+  add_server_option(*command, targets);
+  command->add_flag("--json", index.json, "Print the server's answers as JSON");
+  const auto add = [&](std::string name, std::string what, Action action) {
+    CLI::App* made = command->add_subcommand(std::move(name), std::move(what));
+    made->callback([&index, action] { index.action = action; });
+    add_server_option(*made, targets);
+    return made;
+  };
+  CLI::App* list = add("list", "The indexes (the default)", Action::List);
+  CLI::App* stale = add("stale", "Indexes whose dataset has changed since", Action::Stale);
+  CLI::App* show = add("show", "All about one index, as JSON", Action::Show);
+  CLI::App* create = add("create", "Make an index of a dataset's texts", Action::Create);
+  CLI::App* refresh = add("refresh", "Embed what is new or changed", Action::Refresh);
+  CLI::App* drop = add("drop", "Drop an index with its embeddings", Action::Drop);
+  for (CLI::App* action : {list, stale}) {
+    action->add_flag("--json", index.json, "Print the server's answers as JSON");
+  }
+  for (CLI::App* action : {show, create, drop}) {
+    action->add_option("name", index.name, "The index")->required();
+  }
+  refresh->add_option("name", index.name, "A dataset, or one index")->required();
+  create->add_option("dataset", index.dataset, "The dataset")->required();
+  create->add_option("--key", index.key, "The column that tells its rows apart")->required();
+  create->add_option("--text", index.text, "The columns to embed")->type_name("COLUMN");
+  create->add_option("--template", index.text_template, "Or a text with columns in braces");
+  create->add_option("--model", index.model, "The embedding model");
+  create->add_option("--refresh", index.refresh, "manual (the default), on_append or scheduled")
+      ->check(CLI::IsMember({"manual", "on_append", "scheduled"}));
+  create->add_option("--every", index.every_s, "Of scheduled: seconds");
+  create->add_option("--chunk-size", index.chunk_size, "Characters of a chunk (1200)")
+      ->check(CLI::Range(50, 100'000));
+  for (CLI::App* action : {create, refresh}) {
+    action->add_flag("--detach", index.detach, "Print the job's id and do not wait for it");
+  }
+}
+
+void add_model(CLI::App& app, Targets& targets) {
+  using Action = ModelOptions::Action;
+  ModelOptions& model = targets.model;
+  CLI::App* command =
+      app.add_subcommand("model", "Models of this machine: list, fetch, add, remove");
+  command->require_subcommand(1);
+  const auto add = [&](std::string name, std::string what, Action action) {
+    CLI::App* made = command->add_subcommand(std::move(name), std::move(what));
+    made->callback([&model, action] { model.action = action; });
+    made->add_option("-c,--config", model.serve.config, "Configuration file")->type_name("FILE");
+    made->add_option("-d,--data", model.serve.data, "Folder that holds everything")
+        ->type_name("DIR");
+    made->add_flag("--json", model.json, "Print JSON");
+    return made;
+  };
+  add("list", "The models there are, and those that can be fetched", Action::List);
+  CLI::App* pull = add("pull", "Fetch a model by its name, and check its sum", Action::Pull);
+  CLI::App* addition = add("add", "Add a model from a file or folder", Action::Add);
+  CLI::App* remove = add("rm", "Remove a model that was fetched or added", Action::Remove);
+  for (CLI::App* action : {pull, addition, remove}) {
+    action->add_option("name", model.name, "What requests call it")->required()->type_name("NAME");
+  }
+  pull->add_option("--from", model.url, "Fetch it from there; needs --sha256")->type_name("URL");
+  addition
+      ->add_option("path", model.path,
+                   "A GGUF file, or a folder with model.onnx and tokenizer.json")
+      ->required()
+      ->type_name("PATH");
+  for (CLI::App* action : {pull, addition}) {
+    action->add_option("--sha256", model.sha256, "What the file's bytes must be")->type_name("HEX");
+  }
+  addition->add_option("--kind", model.kind, "generation (the default), embedding or reranking")
+      ->check(CLI::IsMember({"generation", "embedding", "reranking"}));
+  addition->add_option("--pooling", model.pooling, "Of an embedding: mean (the default) or cls")
+      ->check(CLI::IsMember({"mean", "cls"}));
+  addition->add_option("--max-tokens", model.max_tokens, "Where longer texts are cut");
+}
+
 void add_config(CLI::App& app, Targets& targets) {
   ConfigOptions& config = targets.config;
   CLI::App* command = app.add_subcommand("config", "Check, show or document the configuration");
@@ -410,6 +510,17 @@ Parsed finish(CLI::App& app, Targets& targets) {
     targets.jobs.server = targets.server;
     return {.options = targets.jobs, .text = {}, .exit_code = kExitOk};
   }
+  if (app.got_subcommand("search")) {
+    targets.search.server = targets.server;
+    return {.options = targets.search, .text = {}, .exit_code = kExitOk};
+  }
+  if (app.got_subcommand("index")) {
+    targets.index.server = targets.server;
+    return {.options = targets.index, .text = {}, .exit_code = kExitOk};
+  }
+  if (app.got_subcommand("model")) {
+    return {.options = targets.model, .text = {}, .exit_code = kExitOk};
+  }
   if (app.got_subcommand("config")) {
     return {.options = targets.config, .text = {}, .exit_code = kExitOk};
   }
@@ -438,9 +549,16 @@ Parsed parse_arguments(std::vector<std::string> arguments) {
             .text = {},
             .exit_code = kExitOk};
   }
+  if (!arguments.empty() && arguments.front() == "model-process") {
+    arguments.erase(arguments.begin());
+    return {.options = ModelProcessOptions{.arguments = std::move(arguments)},
+            .text = {},
+            .exit_code = kExitOk};
+  }
   if (!arguments.empty() && !arguments.front().starts_with('-')) {
     static const std::vector<std::string> commands = {
-        "serve", "ingest", "sql", "datasets", "queries", "config", "keys", "catalog", "version"};
+        "serve", "ingest", "sql",    "datasets", "queries", "jobs",   "search",
+        "index", "model",  "config", "keys",     "catalog", "version"};
     if (std::ranges::find(commands, arguments.front()) == commands.end()) {
       const std::string hint = did_you_mean(arguments.front(), commands);
       return usage_error(fmt::format("there is no command '{}'\nhint: {}", arguments.front(),
@@ -458,6 +576,9 @@ Parsed parse_arguments(std::vector<std::string> arguments) {
   add_datasets(app, targets);
   add_queries(app, targets);
   add_jobs(app, targets);
+  add_search(app, targets);
+  add_index(app, targets);
+  add_model(app, targets);
   add_config(app, targets);
   add_keys(app, targets);
   add_catalog(app, targets);

@@ -31,6 +31,26 @@ struct EngineOptions {
   std::vector<std::string> arguments;  ///< As they stand: the engine's own affair.
 };
 
+/// The process that runs models.
+struct ModelProcessOptions {
+  std::vector<std::string> arguments;  ///< As they stand: its own affair.
+};
+
+/// Models of this machine, without a server.
+struct ModelOptions {
+  enum class Action : std::uint8_t { List, Pull, Add, Remove };
+  Action action = Action::List;
+  ServeOptions serve;  ///< Which configuration, and so which folder.
+  std::string name;
+  std::string path;  ///< Of add.
+  std::string url;   ///< Of pull: where from; empty: what is known by the name.
+  std::string sha256;
+  std::string kind = "generation";
+  std::string pooling = "mean";
+  std::uint32_t max_tokens = 0;
+  bool json = false;
+};
+
 struct IngestOptions {
   ServerAddress server;
   std::vector<std::string> files;
@@ -127,6 +147,36 @@ struct JobsOptions {
   bool json = false;
 };
 
+struct SearchOptions {
+  ServerAddress server;
+  std::string index;
+  std::string text;
+  std::int64_t k = 10;
+  std::string filter;
+  std::string mode = "hybrid";
+  bool rerank = false;
+  bool exact = false;
+  bool one_per_row = false;
+  bool json = false;
+};
+
+struct IndexOptions {
+  enum class Action : std::uint8_t { List, Show, Create, Refresh, Stale, Drop };
+  Action action = Action::List;
+  ServerAddress server;
+  std::string name;  ///< Of Refresh: an index or a dataset.
+  std::string dataset;
+  std::string key;
+  std::vector<std::string> text;
+  std::string text_template;
+  std::string model;
+  std::string refresh;
+  std::int64_t every_s = 0;
+  std::int64_t chunk_size = 0;  ///< 0: the server's own.
+  bool detach = false;          ///< Does not wait for the job.
+  bool json = false;
+};
+
 struct ConfigOptions {
   enum class Action : std::uint8_t { Check, Show, Docs };
   Action action = Action::Check;
@@ -144,9 +194,10 @@ struct RebuildOptions {
 
 struct VersionOptions {};
 
-using Options = std::variant<ServeOptions, EngineOptions, IngestOptions, SqlOptions,
-                             DatasetsOptions, QueriesOptions, JobsOptions, ConfigOptions,
-                             KeysOptions, RebuildOptions, VersionOptions>;
+using Options =
+    std::variant<ServeOptions, EngineOptions, ModelProcessOptions, ModelOptions, IngestOptions,
+                 SqlOptions, DatasetsOptions, QueriesOptions, JobsOptions, SearchOptions,
+                 IndexOptions, ConfigOptions, KeysOptions, RebuildOptions, VersionOptions>;
 
 /// What parsing a command line comes to: options, or a text and the code to end with.
 struct Parsed {
