@@ -15,8 +15,9 @@ namespace lakehouse::cli {
 namespace {
 
 // Variables of ours that are no settings of the server.
-constexpr std::array<std::string_view, 4> kOtherVariables = {
-    "LAKEHOUSE_SERVER", "LAKEHOUSE_TOKEN", "LAKEHOUSE_HISTORY", "LAKEHOUSE_ENGINE_LIBRARY"};
+constexpr std::array<std::string_view, 6> kOtherVariables = {
+    "LAKEHOUSE_SERVER",         "LAKEHOUSE_TOKEN",         "LAKEHOUSE_HISTORY",
+    "LAKEHOUSE_ENGINE_LIBRARY", "LAKEHOUSE_MODEL_LIBRARY", "LAKEHOUSE_MODELS"};
 
 }  // namespace
 

@@ -17,6 +17,7 @@
 #include "gateway/http/jobs_handlers.h"
 #include "gateway/http/maintenance_handlers.h"
 #include "gateway/http/metrics_handlers.h"
+#include "gateway/http/model_handlers.h"
 #include "gateway/http/oauth_handlers.h"
 #include "gateway/http/profile_handlers.h"
 #include "gateway/http/query_handlers.h"
@@ -34,6 +35,8 @@ namespace lakehouse::gateway {
 namespace {
 
 constexpr std::int64_t kJobThreads = 2;
+/// Waiting for models: some write for minutes, and hold up nothing else.
+constexpr std::int64_t kModelThreads = 48;
 
 bool is_loopback(const std::string& host) {
   boost::system::error_code error;
@@ -142,6 +145,7 @@ class Gateway::Impl {
         engine_pool_(make_pool("engine", config.server.engine_wait_threads, config.server.queue_max,
                                metrics)),
         jobs_pool_(make_pool("jobs", kJobThreads, config.server.queue_max, metrics)),
+        models_pool_(make_pool("models", kModelThreads, config.server.queue_max, metrics)),
         pools_{.storage = *storage_pool_, .engine = *engine_pool_, .jobs = *jobs_pool_},
         service_(metrics, pools_, ready_checks(services), version,
                  [&engine = services.engine] { return engine.metrics().front().engine.sandbox; }),
@@ -169,6 +173,7 @@ class Gateway::Impl {
               {.everybody_sees_all = services.authenticator == nullptr,
                .see_all = config.auth.admins},
               pools_),
+        models_(services.models, *models_pool_),
         vectors_(services.vectors, services.catalog, pools_) {
     add_lane_metrics(metrics, services.engine);
     metrics.callback("lakehouse_query_log_lost_total", "Statements that the query log lost.", true,
@@ -190,6 +195,7 @@ class Gateway::Impl {
     registry_.add_routes(router_);
     profiles_.add_routes(router_);
     jobs_.add_routes(router_);
+    models_.add_routes(router_);
     vectors_.add_routes(router_);
     http::add_prefixed_routes(router_, services.buckets);
     service_.finish(router_);
@@ -204,6 +210,7 @@ class Gateway::Impl {
     storage_pool_.reset();
     engine_pool_.reset();
     jobs_pool_.reset();
+    models_pool_.reset();
   }
   Impl(const Impl&) = delete;
   Impl& operator=(const Impl&) = delete;
@@ -240,6 +247,7 @@ class Gateway::Impl {
   std::unique_ptr<WorkerPool> storage_pool_;
   std::unique_ptr<WorkerPool> engine_pool_;
   std::unique_ptr<WorkerPool> jobs_pool_;
+  std::unique_ptr<WorkerPool> models_pool_;
   http::Pools pools_;
   http::ServiceHandlers service_;
   http::StorageHandlers storage_;
@@ -258,6 +266,7 @@ class Gateway::Impl {
   http::RegistryHandlers registry_;
   http::ProfileHandlers profiles_;
   http::JobsHandlers jobs_;
+  http::ModelHandlers models_;
   http::VectorHandlers vectors_;
   http::Router router_;
   http::Authenticate authenticate_;
