@@ -26,6 +26,7 @@
 #include "gateway/http/router.h"
 #include "gateway/http/run_on.h"
 #include "gateway/http/schema_handlers.h"
+#include "gateway/http/rag_handlers.h"
 #include "gateway/http/server.h"
 #include "gateway/http/service_handlers.h"
 #include "gateway/http/storage_handlers.h"
@@ -174,7 +175,8 @@ class Gateway::Impl {
                .see_all = config.auth.admins},
               pools_),
         models_(services.models, *models_pool_),
-        vectors_(services.vectors, services.catalog, pools_) {
+        vectors_(services.vectors, services.catalog, pools_),
+        rag_(services.rag, services.catalog, pools_) {
     add_lane_metrics(metrics, services.engine);
     metrics.callback("lakehouse_query_log_lost_total", "Statements that the query log lost.", true,
                      {}, [&log = services.query_log] { return static_cast<double>(log.lost()); });
@@ -197,6 +199,7 @@ class Gateway::Impl {
     jobs_.add_routes(router_);
     models_.add_routes(router_);
     vectors_.add_routes(router_);
+    rag_.add_routes(router_);
     http::add_prefixed_routes(router_, services.buckets);
     service_.finish(router_);
     if (services.authenticator != nullptr) {
@@ -268,6 +271,7 @@ class Gateway::Impl {
   http::JobsHandlers jobs_;
   http::ModelHandlers models_;
   http::VectorHandlers vectors_;
+  http::RagHandlers rag_;
   http::Router router_;
   http::Authenticate authenticate_;
   std::unique_ptr<http::HttpServer> http_;

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "ai/model_service.h"
+#include "answer/rag_service.h"
 #include "base/config.h"
 #include "base/error.h"
 #include "base/log.h"
@@ -54,6 +55,7 @@ struct Services {
   query::PiiScanner& pii;
   query::DatasetProfiler& profiler;
   vector::VectorService& vectors;
+  answer::RagService& rag;
 };
 
 /// The doors: HTTP so far. Owns the event loop and the pools that blocking work runs on.

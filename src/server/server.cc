@@ -11,6 +11,7 @@
 #include <pthread.h>
 
 #include "ai/models.h"
+#include "answer/rag_service.h"
 #include "base/machine.h"
 #include "base/metrics.h"
 #include "catalog/catalog.h"
@@ -39,6 +40,7 @@
 #include "server/data_folder.h"
 #include "server/parts.h"
 #include "storage/buckets.h"
+#include "vector/table_functions.h"
 #include "vector/vector_service.h"
 
 namespace lakehouse::server {
@@ -131,6 +133,7 @@ class Server::Parts {
     query_options.planner.hot = &*hot_;
     LH_ASSIGN_OR_RETURN(cluster_, open_cluster(config, *engine_));
     query_options.cluster = cluster_.get();
+    query_options.planner.table_functions = {&search_functions_};
     query_.emplace(*catalog_, *engine_, *source_, *writer_, query_options);
     view_lineage_.emplace(*catalog_, *registry_, *engine_);
     schema_rules_.emplace(*metastore_);
@@ -160,7 +163,8 @@ class Server::Parts {
                                      .schemas = *schemas_,
                                      .pii = *pii_,
                                      .profiler = *profiler_,
-                                     .vectors = *vectors_};
+                                     .vectors = *vectors_,
+                                     .rag = *rag_};
     LH_ASSIGN_OR_RETURN(
         gateway_, gateway::Gateway::start(config, services, log, metrics_, LAKEHOUSE_VERSION));
     jobs_->run();  // By now all kinds are known to it.
@@ -220,6 +224,13 @@ class Server::Parts {
                                                                .log = log,
                                                                .metrics = metrics_},
                                                               options));
+    search_functions_.bind(vectors_.get());
+    rag_ = answer::make_rag_service({.vectors = *vectors_,
+                                     .models = models_->service(),
+                                     .query = *query_,
+                                     .catalog = *catalog_,
+                                     .metastore = *metastore_,
+                                     .log = log});
     return {};
   }
 
@@ -270,6 +281,7 @@ class Server::Parts {
   std::optional<query::QueryLog> query_log_;
   std::optional<query::MacroStore> macros_;
   std::unique_ptr<query::Cluster> cluster_;  ///< Null: none is configured.
+  vector::SearchFunctions search_functions_;  ///< Bound to `vectors_` once that is there.
   std::optional<query::QueryService> query_;
   std::optional<query::ViewLineage> view_lineage_;
   std::optional<catalog::SchemaRules> schema_rules_;
@@ -280,6 +292,7 @@ class Server::Parts {
   std::optional<ingest::SchemaService> schemas_;
   std::optional<query::Compactor> compactor_;
   std::unique_ptr<vector::VectorService> vectors_;
+  std::unique_ptr<answer::RagService> rag_;
   std::unique_ptr<gateway::Gateway> gateway_;
 };
 
