@@ -32,6 +32,10 @@ constexpr std::int64_t kTokensDefault = 256;
 constexpr std::int64_t kTokensMax = 8'192;
 constexpr std::size_t kPieceBytes = std::size_t{1} << 20U;
 
+// all-MiniLM-L6-v2 as it comes with the program.
+constexpr std::string_view kMiniLm =
+    "ca46f1a88a9c6e61b918af1ab38be3e7903b986616551f0a6f10a7ecc5730cd4";
+
 struct LoadedModel {
   std::unique_ptr<Tokenizer> tokenizer;
   std::unique_ptr<EncoderModel> encoder;
@@ -73,7 +77,8 @@ Result<std::string> read_file(const fs::path& path, std::uintmax_t bytes_max) {
 }
 
 // In pieces: a model may be larger than what is left of the memory.
-Status add_to_hash(Sha256& hash, const fs::path& path) {
+Result<std::string> hash_of(const fs::path& path) {
+  Sha256 hash;
   std::ifstream file(path, std::ios::binary);
   std::vector<char> piece(kPieceBytes);
   while (file) {
@@ -81,8 +86,11 @@ Status add_to_hash(Sha256& hash, const fs::path& path) {
     hash.update(std::as_bytes(std::span(piece).first(
         static_cast<std::size_t>(std::max<std::streamsize>(file.gcount(), 0)))));
   }
-  return file.bad() ? Status(fail(ErrorCode::Unavailable, "the model's file cannot be read"))
-                    : Status();
+  if (!file.eof()) {
+    return fail(ErrorCode::NotFound,
+                fmt::format("the model's file {} cannot be read", path.filename().string()));
+  }
+  return to_hex(hash.finish());
 }
 
 // A number in one of the small files that models come with; nothing if it is not there.
@@ -116,13 +124,16 @@ Result<std::unique_ptr<LoadedModel>> load(const ModelName& name, unsigned worker
   model->tokens_max = tokens_max_of(name);
   Sha256 hash;
   hash.update(std::as_bytes(std::span(tokenizer)));
-  LH_RETURN_IF_ERROR(add_to_hash(hash, folder / "model.onnx"));
+  LH_ASSIGN_OR_RETURN(const std::string onnx, hash_of(folder / "model.onnx"));
+  hash.update(std::as_bytes(std::span(onnx)));
   const std::string how = fmt::format("{}/{}", name.pooling, model->tokens_max);
   hash.update(std::as_bytes(std::span(how)));
   model->version = to_hex(hash.finish());
   const Pooling pooling = name.pooling == "cls" ? Pooling::First : Pooling::Mean;
-  LH_ASSIGN_OR_RETURN(model->encoder, open_onnx_model(folder / "model.onnx", pooling,
-                                                      model->tokenizer->padding_id(), workers));
+  LH_ASSIGN_OR_RETURN(
+      model->encoder,
+      open_onnx_model(folder / "model.onnx", pooling, model->tokenizer->padding_id(), workers,
+                      onnx == kMiniLm ? OnnxRunner::Kernels : OnnxRunner::Checked));
   return model;
 }
 

@@ -1,10 +1,12 @@
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstring>
 #include <exception>
 #include <iterator>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <dlfcn.h>
@@ -46,6 +48,8 @@ ov::Core& core() {
   return *made;
 }
 
+bool agree(EncoderModel& a, EncoderModel& b);
+
 class OnnxModel;
 
 class OnnxEncoder final : public Encoder {
@@ -63,7 +67,7 @@ class OnnxModel final : public EncoderModel {
  public:
   static Result<std::unique_ptr<EncoderModel>> open(const std::filesystem::path& file,
                                                     Pooling pooling, std::int32_t padding_id,
-                                                    unsigned workers) {
+                                                    unsigned workers, OnnxRunner runner) {
     std::unique_ptr<OnnxModel> made(new OnnxModel());
     made->pooling_ = pooling;
     made->padding_id_ = padding_id;
@@ -77,6 +81,15 @@ class OnnxModel final : public EncoderModel {
       made->has_types_ = made->has_types_ || name == kInputs[2];
     }
     LH_ASSIGN_OR_RETURN(const auto output, made->choose_output(*model));
+    std::unique_ptr<EncoderModel> bert;
+    if (!made->is_pooled_ && runner != OnnxRunner::Library) {
+      if (auto opened = open_bert_model(*model, pooling)) {
+        bert = *std::move(opened);
+      }
+    }
+    if (bert != nullptr && runner == OnnxRunner::Kernels) {
+      return bert;
+    }
     const auto result = std::make_shared<ov::op::v0::Result>(output);
     const auto pruned =
         std::make_shared<ov::Model>(ov::ResultVector{result}, model->get_parameters());
@@ -86,6 +99,9 @@ class OnnxModel final : public EncoderModel {
          ov::inference_num_threads(static_cast<int>(workers)), ov::hint::enable_cpu_pinning(false),
          // Without AMX, bf16 is slower than f32 here: measured.
          ov::hint::inference_precision(ov::element::f32)});
+    if (bert != nullptr && agree(*bert, *made)) {
+      return bert;
+    }
     return made;
   }
 
@@ -141,23 +157,6 @@ class OnnxModel final : public EncoderModel {
   bool is_pooled_ = false;
 };
 
-// One row of the output into one vector.
-void pool(const float* tokens, std::size_t count, std::size_t dimensions, Pooling pooling,
-          float* row) {
-  std::copy_n(tokens, dimensions, row);
-  if (pooling == Pooling::First) {
-    return;
-  }
-  for (std::size_t t = 1; t < count; ++t) {
-    for (std::size_t d = 0; d < dimensions; ++d) {
-      row[d] += tokens[t * dimensions + d];
-    }
-  }
-  for (std::size_t d = 0; d < dimensions; ++d) {
-    row[d] /= static_cast<float>(count);
-  }
-}
-
 Status OnnxEncoder::run(std::span<const TokenIds* const> texts, float* rows) {
   std::size_t longest = 1;
   for (const TokenIds* text : texts) {
@@ -195,11 +194,46 @@ Status OnnxEncoder::run(std::span<const TokenIds* const> texts, float* rows) {
     if (model_.is_pooled()) {
       std::copy_n(values + row * dimensions, dimensions, rows + row * dimensions);
     } else {
-      pool(values + row * length * dimensions, texts[row]->ids.size(), dimensions, model_.pooling(),
-           rows + row * dimensions);
+      pool_tokens(values + row * length * dimensions, texts[row]->ids.size(), dimensions,
+                  model_.pooling(), rows + row * dimensions);
     }
   }
   return {};
+}
+
+// A model may look like BERT by its names and be none: with other positions, or another function
+// between its layers.
+bool agree(EncoderModel& a, EncoderModel& b) {
+  constexpr std::int32_t kFirstWord = 1'000;
+  constexpr double kCosineMin = 0.995;
+  const std::size_t dimensions = a.shape().dimensions;
+  if (b.shape().dimensions != dimensions) {
+    return false;
+  }
+  TokenIds text;
+  for (std::int32_t i = 0; i < 40; ++i) {
+    text.ids.push_back(kFirstWord + 37 * i);
+    text.types.push_back(0);
+  }
+  const TokenIds* const texts[] = {&text};
+  std::vector<float> rows(2 * dimensions);
+  for (auto [model, row] : {std::pair(&a, rows.data()), std::pair(&b, rows.data() + dimensions)}) {
+    auto encoder = model->make_encoder();
+    if (!encoder || !(*encoder)->run(texts, row)) {
+      return false;
+    }
+  }
+  double product = 0;
+  double left = 0;
+  double right = 0;
+  for (std::size_t d = 0; d < dimensions; ++d) {
+    const double x = rows[d];
+    const double y = rows[dimensions + d];
+    product += x * y;
+    left += x * x;
+    right += y * y;
+  }
+  return product >= kCosineMin * std::sqrt(left * right);
 }
 
 }  // namespace
@@ -226,9 +260,9 @@ Result<std::filesystem::path> prepare_onnx() {
 
 Result<std::unique_ptr<EncoderModel>> open_onnx_model(const std::filesystem::path& file,
                                                       Pooling pooling, std::int32_t padding_id,
-                                                      unsigned workers) {
+                                                      unsigned workers, OnnxRunner runner) {
   try {
-    return OnnxModel::open(file, pooling, padding_id, workers);
+    return OnnxModel::open(file, pooling, padding_id, workers, runner);
   } catch (const std::exception& thrown) {
     const std::string_view said = thrown.what();
     return fail(ErrorCode::InvalidArgument,
