@@ -40,8 +40,8 @@ class Finder {
     }
     std::size_t depth = 0;
     for (; at < tokens_.size(); ++at) {
-      depth += opens(tokens_[at]) ? 1 : 0;
-      depth -= closes(tokens_[at]) && depth > 0 ? 1 : 0;
+      depth += opens(tokens_[at]) ? 1U : 0U;
+      depth -= closes(tokens_[at]) && depth > 0 ? 1U : 0U;
       if (depth == 0 || (depth == 1 && tokens_[at].is("FOR"))) {
         return depth == 1;
       }
@@ -58,8 +58,8 @@ class Finder {
       if (closes(token) && depth == 0) {
         return;
       }
-      depth += opens(token) ? 1 : 0;
-      depth -= closes(token) ? 1 : 0;
+      depth += opens(token) ? 1U : 0U;
+      depth -= closes(token) ? 1U : 0U;
       if (depth > 0) {
         continue;
       }
@@ -106,11 +106,11 @@ class Finder {
           return;
         }
       }
-      depth += opens(token) ? 1 : 0;
-      depth -= closes(token) && depth > 0 ? 1 : 0;
+      depth += opens(token) ? 1U : 0U;
+      depth -= closes(token) && depth > 0 ? 1U : 0U;
       if (depth == 0) {
-        cases += token.is("CASE") ? 1 : 0;
-        cases -= token.is("END") && cases > 0 ? 1 : 0;
+        cases += token.is("CASE") ? 1U : 0U;
+        cases -= token.is("END") && cases > 0 ? 1U : 0U;
         has_list = has_list || (cases == 0 && token.is("IN"));
       }
     }
