@@ -610,7 +610,7 @@ Status EmbedRun::write_batches(std::vector<Batch> batches) {
                       "text", "vector", "model", "model_version", "dimensions"};
     append.source.text = fmt::format(
         "SELECT key, chunk, start, \"end\", row_hash, text_hash, text, vector, {}, {}, {} FROM "
-        "read_json({}, format='newline_delimited', maximum_object_size=1073741824, columns="
+        "read_json({}, format='newline_delimited', maximum_object_size=4194304, columns="
         "{{'key': '{}', 'chunk': 'INTEGER', 'start': 'BIGINT', 'end': 'BIGINT', 'row_hash': "
         "'BIGINT', 'text_hash': 'VARCHAR', 'text': 'VARCHAR', 'vector': 'FLOAT[]'}})",
         quote_sql_literal(embedder_->info().name), quote_sql_literal(generation().model_version),

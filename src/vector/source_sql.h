@@ -47,8 +47,9 @@ boost::json::value key_json(const KeyView& key, bool is_text);
 std::string table_sql(const std::string& dataset);
 std::string table_sql(const std::string& dataset, std::int64_t snapshot_id);
 
-/// Success if `filter` is one condition and nothing else: "a) OR (b" is not. Asks the engine's
-/// parser. InvalidArgument, with the position in the filter.
+/// Success if `filter` is a condition and nothing else, wherever brackets close in it: the
+/// statement around it stays the same tree. Asks the engine's parser. InvalidArgument, with the
+/// position in the filter.
 Status check_filter(const RequestContext& context, engine::Engine& engine,
                     const std::string& filter);
 

