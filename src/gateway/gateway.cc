@@ -10,6 +10,7 @@
 #include "gateway/http/cache_handlers.h"
 #include "gateway/http/compact_handlers.h"
 #include "gateway/http/dataset_handlers.h"
+#include "gateway/http/embed_handlers.h"
 #include "gateway/http/iceberg_handlers.h"
 #include "gateway/http/iceberg_planning.h"
 #include "gateway/http/iceberg_warehouses.h"
@@ -175,6 +176,7 @@ class Gateway::Impl {
                .see_all = config.auth.admins},
               pools_),
         models_(services.models, *models_pool_),
+        embed_(services.models, *models_pool_),
         vectors_(services.vectors, services.catalog, pools_),
         rag_(services.rag, services.catalog, pools_) {
     add_lane_metrics(metrics, services.engine);
@@ -198,6 +200,7 @@ class Gateway::Impl {
     profiles_.add_routes(router_);
     jobs_.add_routes(router_);
     models_.add_routes(router_);
+    embed_.add_routes(router_);
     vectors_.add_routes(router_);
     rag_.add_routes(router_);
     http::add_prefixed_routes(router_, services.buckets);
@@ -270,6 +273,7 @@ class Gateway::Impl {
   http::ProfileHandlers profiles_;
   http::JobsHandlers jobs_;
   http::ModelHandlers models_;
+  http::EmbedHandlers embed_;
   http::VectorHandlers vectors_;
   http::RagHandlers rag_;
   http::Router router_;
