@@ -14,6 +14,7 @@
 #include "cli/model_command.h"
 #include "cli/options.h"
 #include "cli/queries_command.h"
+#include "cli/rag_command.h"
 #include "cli/report.h"
 #include "cli/search_command.h"
 #include "cli/sql_client.h"
@@ -57,6 +58,7 @@ struct Runner {
   int operator()(const QueriesOptions& options) const { return run_queries(options); }
   int operator()(const JobsOptions& options) const { return run_jobs(options); }
   int operator()(const SearchOptions& options) const { return run_search(options); }
+  int operator()(const RagOptions& options) const { return run_rag(options); }
   int operator()(const IndexOptions& options) const { return run_index(options); }
   int operator()(const ConfigOptions& options) const { return run_config(options); }
   int operator()(const KeysOptions& options) const { return run_keys(options); }

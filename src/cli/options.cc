@@ -31,6 +31,7 @@ struct Targets {
   QueriesOptions queries;
   JobsOptions jobs;
   SearchOptions search;
+  RagOptions rag;
   IndexOptions index;
   ModelOptions model;
   ConfigOptions config;
@@ -328,6 +329,21 @@ void add_search(CLI::App& app, Targets& targets) {
   command->add_flag("--json", search.json, "Print the server's answer as JSON");
 }
 
+void add_rag(CLI::App& app, Targets& targets) {
+  RagOptions& rag = targets.rag;
+  CLI::App* command =
+      app.add_subcommand("rag", "Answer a question from an index, with what stands behind it");
+  add_server_option(*command, targets);
+  command->add_option("index", rag.index, "The index")->required();
+  command->add_option("question", rag.question, "The question")->required();
+  command->add_option("-k,--k", rag.k, "Chunks to answer from (8)")->check(CLI::Range(1, 50));
+  command->add_option("--filter", rag.filter, "Only rows of which this is true, in SQL")
+      ->type_name("SQL");
+  command->add_option("--model", rag.model,
+                      "Who words the answer; 'extractive': sentences as they stand");
+  command->add_flag("--json", rag.json, "Print the server's answer as JSON");
+}
+
 void add_index(CLI::App& app, Targets& targets) {
   using Action = IndexOptions::Action;
   IndexOptions& index = targets.index;
@@ -510,6 +526,10 @@ Parsed finish(CLI::App& app, Targets& targets) {
     targets.jobs.server = targets.server;
     return {.options = targets.jobs, .text = {}, .exit_code = kExitOk};
   }
+  if (app.got_subcommand("rag")) {
+    targets.rag.server = targets.server;
+    return {.options = targets.rag, .text = {}, .exit_code = kExitOk};
+  }
   if (app.got_subcommand("search")) {
     targets.search.server = targets.server;
     return {.options = targets.search, .text = {}, .exit_code = kExitOk};
@@ -557,8 +577,8 @@ Parsed parse_arguments(std::vector<std::string> arguments) {
   }
   if (!arguments.empty() && !arguments.front().starts_with('-')) {
     static const std::vector<std::string> commands = {
-        "serve", "ingest", "sql",    "datasets", "queries", "jobs",   "search",
-        "index", "model",  "config", "keys",     "catalog", "version"};
+        "serve", "ingest", "sql",   "datasets", "queries", "jobs",    "search",
+        "rag",   "index",  "model", "config",   "keys",    "catalog", "version"};
     if (std::ranges::find(commands, arguments.front()) == commands.end()) {
       const std::string hint = did_you_mean(arguments.front(), commands);
       return usage_error(fmt::format("there is no command '{}'\nhint: {}", arguments.front(),
@@ -577,6 +597,7 @@ Parsed parse_arguments(std::vector<std::string> arguments) {
   add_queries(app, targets);
   add_jobs(app, targets);
   add_search(app, targets);
+  add_rag(app, targets);
   add_index(app, targets);
   add_model(app, targets);
   add_config(app, targets);

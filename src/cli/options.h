@@ -160,6 +160,16 @@ struct SearchOptions {
   bool json = false;
 };
 
+struct RagOptions {
+  ServerAddress server;
+  std::string index;
+  std::string question;
+  std::int64_t k = 8;
+  std::string filter;
+  std::string model;
+  bool json = false;
+};
+
 struct IndexOptions {
   enum class Action : std::uint8_t { List, Show, Create, Refresh, Stale, Drop };
   Action action = Action::List;
@@ -194,10 +204,10 @@ struct RebuildOptions {
 
 struct VersionOptions {};
 
-using Options =
-    std::variant<ServeOptions, EngineOptions, ModelProcessOptions, ModelOptions, IngestOptions,
-                 SqlOptions, DatasetsOptions, QueriesOptions, JobsOptions, SearchOptions,
-                 IndexOptions, ConfigOptions, KeysOptions, RebuildOptions, VersionOptions>;
+using Options = std::variant<ServeOptions, EngineOptions, ModelProcessOptions, ModelOptions,
+                             IngestOptions, SqlOptions, DatasetsOptions, QueriesOptions,
+                             JobsOptions, SearchOptions, RagOptions, IndexOptions, ConfigOptions,
+                             KeysOptions, RebuildOptions, VersionOptions>;
 
 /// What parsing a command line comes to: options, or a text and the code to end with.
 struct Parsed {
