@@ -1,5 +1,6 @@
 #include "ai/gguf_header.h"
 
+#include <algorithm>
 #include <cstring>
 #include <fstream>
 #include <limits>
@@ -144,7 +145,10 @@ Result<GgufHeader> read_gguf_header(const std::filesystem::path& file) {
   if (!stream) {
     return fail(ErrorCode::NotFound, fmt::format("{} cannot be read", file.string()));
   }
-  std::string bytes(kBytesMax, '\0');
+  std::error_code error;
+  const std::uint64_t size = std::filesystem::file_size(file, error);
+  std::string bytes(error ? 0 : static_cast<std::size_t>(std::min<std::uint64_t>(size, kBytesMax)),
+                    '\0');
   stream.read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
   bytes.resize(static_cast<std::size_t>(stream.gcount()));
   if (!bytes.starts_with("GGUF")) {

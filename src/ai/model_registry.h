@@ -32,9 +32,9 @@ class Provider;
 class ModelRegistry final : public ModelService {
  public:
   struct Parts {
-    std::filesystem::path data;     ///< What relative paths of the configuration are below.
-    std::filesystem::path builtin;  ///< The models that come with the program; empty: none.
-    ModelRunner* runner = nullptr;  ///< Runs those of this machine; outlives the registry.
+    std::filesystem::path data = {};     ///< What relative paths of the configuration are below.
+    std::filesystem::path builtin = {};  ///< The models that come with the program; empty: none.
+    ModelRunner* runner = nullptr;       ///< Runs those of this machine; outlives the registry.
     EmbeddingCache* cache =
         nullptr;                 ///< Of vectors, outlives what the registry gives; may be null.
     Metrics* metrics = nullptr;  ///< Outlives what the registry gives; may be null.

@@ -31,6 +31,10 @@ void on_llama_log(ggml_log_level level, const char* text, void* /*unused*/) {
   }
 }
 
+std::int64_t now_ms() {
+  return std::chrono::duration_cast<milliseconds>(steady_clock::now().time_since_epoch()).count();
+}
+
 std::uint64_t thread_cpu_ns() {
   timespec time{};
   ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
@@ -189,9 +193,9 @@ LlamaEngine::~LlamaEngine() {
   }
 }
 
-std::size_t LlamaEngine::active() const {
-  const std::lock_guard lock(mutex_);
-  return active_;
+milliseconds LlamaEngine::stuck_for() const {
+  const std::int64_t began = step_began_ms_;
+  return milliseconds(began == 0 || wanted_ > 0 ? 0 : now_ms() - began);
 }
 
 // --- The waiting side.
@@ -260,8 +264,10 @@ void LlamaEngine::run() {
         return;
       }
     }
+    step_began_ms_ = now_ms();
     admit();
     step();
+    step_began_ms_ = 0;
   }
 }
 

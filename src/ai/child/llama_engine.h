@@ -57,8 +57,9 @@ class LlamaEngine {
 
   [[nodiscard]] const llama_model& model() const { return *model_; }
   [[nodiscard]] std::uint32_t context_tokens() const { return context_tokens_; }
-  /// Requests that run or wait.
-  [[nodiscard]] std::size_t active() const;
+  /// How long it has been at one step that nobody waits for any more: such a step is given up
+  /// within a moment, unless a grammar has sent it into a computation without end.
+  [[nodiscard]] std::chrono::milliseconds stuck_for() const;
 
   /// Sends the answer's pieces. InvalidArgument if prompt and answer exceed the context, or for a
   /// grammar that does not parse.
@@ -96,6 +97,7 @@ class LlamaEngine {
   std::uint64_t clock_ = 0;
   /// Tasks that somebody still waits for; none: a running computation is given up.
   std::atomic<int> wanted_{0};
+  std::atomic<std::int64_t> step_began_ms_{0};  ///< 0: at none.
 
   mutable std::mutex mutex_;
   std::condition_variable changed_;

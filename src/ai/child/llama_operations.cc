@@ -14,6 +14,7 @@
 
 #include <boost/json/array.hpp>
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include "ai/child/llama_engine.h"
 #include "ai/child/llama_prompt.h"
@@ -27,6 +28,7 @@ using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
 constexpr auto kLookForIdle = std::chrono::seconds(1);
+constexpr auto kStuckMax = std::chrono::seconds(10);
 /// What a model takes beside its file: what is computed in between, and weights in another order.
 constexpr std::uint64_t kOverheadBytes = std::uint64_t{256} << 20U;
 
@@ -108,6 +110,10 @@ class LoadedModels {
         Loaded& loaded = one->second;
         if (loaded.engine.use_count() > 1) {
           loaded.used = now;
+        }
+        if (loaded.engine->stuck_for() > kStuckMax) {
+          fmt::print(stderr, "model: a computation without end; starting again\n");
+          ::_exit(70);
         }
         one = now - loaded.used > loaded.idle ? loaded_.erase(one) : std::next(one);
       }

@@ -93,7 +93,9 @@ Status check_address(const ProviderAddress& address) {
       address.url.find_first_of("@?# \r\n") != std::string::npos) {
     return wrong("is no provider's address", "Write it as http://HOST:PORT or https://HOST/v1.");
   }
-  const bool is_here = host == "localhost" || host == "[::1]" || host.starts_with("127.");
+  const bool is_here =
+      host == "localhost" || host == "[::1]" ||
+      (host.starts_with("127.") && host.find_first_not_of("0123456789.") == std::string_view::npos);
   if (!address.key.empty() && !is_https && !is_here) {
     return wrong("would be sent the key in the clear", "Use https://.");
   }
