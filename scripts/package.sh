@@ -33,19 +33,22 @@ is_base() {
   esac
 }
 
-# The files of the shared libraries that our two binaries need, directly or not, one a line.
+# Our own parts among libraries' names: they are staged beside the program.
+ours='lib(duckdb|arrow|llama|ggml|openvino|tbb)'
+
+# The files of the shared libraries that our binaries need, directly or not, one a line.
 needed_libraries() {
-  ldd "$build/lakehouse" "$build/lakehouse_engine.so" |
+  ldd "$build/lakehouse" "$build/lakehouse_engine.so" "$build/lakehouse_model.so" |
     awk '$2 == "=>" && $3 ~ /^\// {print $1, $3}' | sort -u |
     while read -r soname path; do
       is_base "$soname" || echo "$path"
     done | sort -u
 }
 
-# The sonames of Debian's that our two binaries name, one a line.
+# The sonames of Debian's that our binaries name, one a line.
 named_libraries() {
-  readelf -d "$build/lakehouse" "$build/lakehouse_engine.so" |
-    sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p' | sort -u | grep -v -e libduckdb -e libarrow
+  readelf -d "$build/lakehouse" "$build/lakehouse_engine.so" "$build/lakehouse_model.so" |
+    sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p' | sort -u | grep -v -E "$ours"
 }
 
 # The Debian package that a library's file belongs to; nothing for our own parts.
@@ -70,10 +73,15 @@ stage_program() {
     [[ $extension == */tpc*.duckdb_extension ]] && continue  # For tests only.
     install -m 644 "$extension" "$lib/extensions/"  # Signed: not to be changed by a byte.
   done
+  # What runs models, and the model that comes along.
+  strip --strip-debug -o "$lib/lakehouse_model.so" "$build/lakehouse_model.so"
+  install -m 644 "$parts"/llama/lib/*.so "$parts"/openvino/lib/*.so* "$lib/"
+  mkdir -p "$lib/models/minilm"
+  install -m 644 "$parts"/models/minilm/{model.onnx,tokenizer.json} "$lib/models/minilm/"
   chmod 755 "$bin/lakehouse"
   patchelf --set-rpath "\$ORIGIN/$path" "$bin/lakehouse"
   # shellcheck disable=SC2016  # The loader expands $ORIGIN, not we.
-  patchelf --set-rpath '$ORIGIN' "$lib/lakehouse_engine.so"
+  patchelf --set-rpath '$ORIGIN' "$lib/lakehouse_engine.so" "$lib/lakehouse_model.so"
 }
 
 stage_licences() {
@@ -82,6 +90,12 @@ stage_licences() {
   cp LICENSE "$folder/lakehouse.txt"
   cp "$parts/duckdb/LICENSE" "$folder/duckdb.txt"
   cp "$parts/arrow/LICENSE.txt" "$folder/arrow.txt"
+  cp "$parts/llama/LICENSE" "$folder/llama.cpp.txt"
+  cp "$parts/llama/LICENSE.node-llama-cpp" "$folder/node-llama-cpp.txt"
+  cp "$parts/openvino/LICENSE" "$folder/openvino.txt"
+  cp -r "$parts/openvino/licensing" "$folder/openvino"
+  # The Apache licence, version 2.0, as OpenVINO's.
+  cp "$parts/openvino/LICENSE" "$folder/minilm.txt"
 }
 
 # Same inputs, same bytes.
@@ -94,7 +108,7 @@ make_tar() {
   mv "$folder/lib/extensions" "$folder/extensions"
   stage_licences "$folder/licences"
   cp README.md LICENSE CHANGELOG.md "$folder/"
-  needed_libraries | grep -v -e libduckdb -e libarrow | while read -r library; do
+  needed_libraries | grep -v -E "/$ours" | while read -r library; do
     install -m 644 "$(readlink -f "$library")" "$folder/lib/$(basename "$library")"
     # shellcheck disable=SC2016
     patchelf --set-rpath '$ORIGIN' "$folder/lib/$(basename "$library")"
@@ -153,6 +167,8 @@ try_out() {
   env -i "$binary" ingest --server "$url" "$folder/try/people.csv" > /dev/null
   answer=$(env -i "$binary" sql --server "$url" --format csv 'SELECT count(*) AS n, max(name) AS m FROM people' | tr -d '\r')
   [[ $answer == $'n,m\n2,Bo' ]] || stop "the packaged server answers '$answer'"
+  answer=$(curl -sf "$url/ai/embed" -H 'Content-Type: application/json' -d '{"texts":["one"]}' || true)
+  [[ -n $answer ]] || stop "the packaged server embeds nothing: $(tail -n 5 "$folder/try/log.txt")"
   kill "$server"
   wait "$server" || stop "the packaged server does not end well"
   server=
