@@ -130,6 +130,14 @@ class Planning final : private FunctionResolver {
         return placed(*use.unit, std::move(done).error(), use.reference->position);
       }
     }
+    if (hides_rows_) {
+      guard_calls(top.analysis);
+      for (const auto& unit : units_) {
+        if (!unit->is_trusted) {
+          guard_calls(unit->analysis);
+        }
+      }
+    }
     // What is inside came after what it is in.
     for (const TreeUse& use : std::views::reverse(trees_used_)) {
       LH_RETURN_IF_ERROR(list_values(*use.inner));
@@ -171,6 +179,7 @@ class Planning final : private FunctionResolver {
   Status prepare(Unit& unit, boost::json::object& document) {
     auto analysis = analyse(document, {.principal = context_.principal,
                                        .functions = this,
+                                       .default_namespace = unit.names.default_namespace,
                                        .reads_variables = unit.reads_variables});
     if (!analysis) {
       return placed(unit, std::move(analysis).error(), std::nullopt);
@@ -274,10 +283,31 @@ class Planning final : private FunctionResolver {
     if (known != relations_.end()) {
       return known->second;
     }
-    LH_ASSIGN_OR_RETURN(Relation found,
-                        find_relation(context_, catalog_, reference.parts, unit.names));
-    out_.basis.names.push_back({reference.parts, unit.names, found});
-    return relations_.emplace(key, std::move(found)).first->second;
+    auto found = find_relation(context_, catalog_, reference.parts, unit.names);
+    if (!found) {
+      return without_secrets(std::move(found).error());
+    }
+    out_.basis.names.push_back({reference.parts, unit.names, *found});
+    return relations_.emplace(key, *std::move(found)).first->second;
+  }
+  /// A hint may propose names, but none of a table of which nothing may be seen.
+  std::unexpected<Error> without_secrets(Error error) const {
+    if (options_.policies == nullptr || error.hint.empty()) {
+      return std::unexpected(std::move(error));
+    }
+    const auto all = catalog_.list_all_tables(context_);
+    for (std::size_t i = 0; all && i < all->size() && !error.hint.empty(); ++i) {
+      const std::string name = catalog::to_string((*all)[i]);
+      if (!error.hint.contains(name) && !error.hint.contains((*all)[i].name)) {
+        continue;
+      }
+      const auto table = catalog_.load_table(context_, (*all)[i]);
+      if (!table || !options_.policies->policy_for(
+                        context_, {.uuid = table->metadata->table_uuid, .name = name})) {
+        error.hint.clear();
+      }
+    }
+    return std::unexpected(std::move(error));
   }
 
   /// A tree inside of another: its tables are looked up, too.
@@ -553,6 +583,8 @@ class Planning final : private FunctionResolver {
     changed.table = table;
     changed.alias = use.reference->alias;
     changed.files = std::move(scan->files);
+    hides_rows_ = hides_rows_ || has_deletes(choice.snapshot) ||
+                  (use.policy != nullptr && !use.policy->row_filter.empty());
     note_visible(use, target, changed);
     boost::json::object node = std::move(scan->node);
     if (use.policy != nullptr) {
@@ -577,6 +609,18 @@ class Planning final : private FunctionResolver {
     }
   }
 
+  /// The rows that would be the table's, and that the principal could not see there.
+  void put_checked(const TableUse& use) {
+    const iceberg::TableMetadata& metadata = *tables_.at(use.table).metadata;
+    const PolicyTarget target{catalog::to_string(use.table), metadata, *metadata.current_schema()};
+    out_.is_checked = use.policy != nullptr && !use.policy->row_filter.empty();
+    replace_table(*use.reference,
+                  out_.is_checked && !request_.checked_rows.empty()
+                      ? outside(target, std::move(*use.policy_statement), request_.checked_rows)
+                      : tree::select(boost::json::array{tree::integer(1)}, tree::empty_table(),
+                                     tree::boolean(false)));
+  }
+
   iceberg::Filter filter_for(const TableUse& use, const PolicyTarget& target) const {
     return filter_of(use.policy == nullptr
                          ? use.reference->conditions
@@ -598,10 +642,16 @@ class Planning final : private FunctionResolver {
     if (reference.node == request_.changed) {
       return put_changed(use);
     }
+    if (reference.node == request_.checked) {
+      put_checked(use);
+      return {};
+    }
     const catalog::LoadedTable& table = tables_.at(use.table);
     LH_ASSIGN_OR_RETURN(const SnapshotChoice choice,
                         choose(table, reference.at, use.unit->as_of_ms));
     const PolicyTarget target{catalog::to_string(use.table), *table.metadata, *choice.schema};
+    hides_rows_ = hides_rows_ || (use.policy != nullptr && !use.policy->row_filter.empty()) ||
+                  has_deletes(choice.snapshot);
     if (use.policy != nullptr) {
       note_policy(use);
       if (request_.purpose != PlanPurpose::Run) {
@@ -620,6 +670,15 @@ class Planning final : private FunctionResolver {
       out_.pinned.push_back({use.table, table.metadata, choice.snapshot, choice.schema});
     }
     return {};
+  }
+
+  /// As far as the snapshot says.
+  static bool has_deletes(const iceberg::Snapshot* snapshot) {
+    const auto none = [snapshot](const char* name) {
+      const auto found = snapshot->summary.find(name);
+      return found != snapshot->summary.end() && found->second == "0";
+    };
+    return snapshot != nullptr && !none("total-delete-files");
   }
 
   /// A snapshot's rows: scanned once for all references that want the same.
@@ -657,6 +716,7 @@ class Planning final : private FunctionResolver {
       // All in one child: another one was started while this was planned, if they differ.
       if (hot && (out_.held_generation == 0 || out_.held_generation == hot->generation)) {
         out_.held_generation = hot->generation;
+        hides_rows_ = true;  // Parts may have rows of other snapshots.
         std::ranges::move(hot->held, std::back_inserter(out_.held));
         TableScan scan;
         scan.node = std::move(hot->node);
@@ -696,6 +756,7 @@ class Planning final : private FunctionResolver {
   const PlanRequest& request_;
   MacroExpander macros_;
   bool has_pivots_ = false;
+  bool hides_rows_ = false;                    ///< A scan has rows that no answer may tell of.
   std::map<std::string, Relation> relations_;  ///< By name as written, and its scope.
   TableStates tables_;
   std::map<catalog::TableIdentifier, catalog::LoadedView> views_;

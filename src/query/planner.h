@@ -78,6 +78,7 @@ struct PlannedSelect {
   /// none.
   std::vector<PinnedTable> pinned = {};
   std::optional<ChangedTable> changed = {};  ///< Nothing: no table was where it should be.
+  bool is_checked = false;  ///< There is a row filter that PlanRequest::checked_rows must meet.
 };
 
 /// What planning is for.
@@ -104,6 +105,10 @@ struct PlanRequest {
   /// A reference that stands for these rows, instead of a table.
   const boost::json::object* given = nullptr;
   boost::json::object given_rows = {};
+  /// A table whose policy decides about these rows, of its current schema: the reference stands for
+  /// those of them that the principal may not see (RowCheck).
+  const boost::json::object* checked = nullptr;
+  boost::json::object checked_rows = {};
 };
 
 /// The table that `dotted` names; "lake", the catalog's name for SQL clients, may stand before it.
@@ -147,6 +152,8 @@ class Planner {
 
   /// Null: there are none.
   [[nodiscard]] MacroStore* macros() const { return options_.macros; }
+  /// False: everybody sees everything.
+  [[nodiscard]] bool has_policies() const { return options_.policies != nullptr; }
 
  private:
   catalog::Catalog& catalog_;

@@ -440,6 +440,15 @@ json::object restricted(const TablePolicy& policy, const PolicyTarget& target,
   return tree::select(std::move(columns), std::move(from), std::move(ok));
 }
 
+json::object outside(const PolicyTarget& target, json::object statement, json::object rows) {
+  json::array expressions = take_expressions(statement);
+  const std::string table = target.name.substr(target.name.rfind('.') + 1);
+  const json::object truth = tree::boolean(true);
+  return tree::select(
+      json::array{tree::integer(1)}, tree::subquery(std::move(rows), table),
+      tree::compare("COMPARE_DISTINCT_FROM", std::move(expressions.at(0).as_object()), truth));
+}
+
 ColumnAccess column_access(const TablePolicy& policy, const PolicyTarget& target,
                            std::int32_t field_id) {
   if (is_hidden(policy, target, field_id)) {

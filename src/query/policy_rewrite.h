@@ -46,6 +46,11 @@ boost::json::object restricted(const governance::TablePolicy& policy, const Poli
                                boost::json::object statement, boost::json::object source,
                                const std::vector<std::string>& extra = {});
 
+/// Those of `rows`, which has the columns of the target's current schema, of which the policy's row
+/// filter is not true. The policy has one.
+boost::json::object outside(const PolicyTarget& target, boost::json::object statement,
+                            boost::json::object rows);
+
 enum class ColumnAccess : std::uint8_t { Shown, Masked, Hidden };
 ColumnAccess column_access(const governance::TablePolicy& policy, const PolicyTarget& target,
                            std::int32_t field_id);

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -77,7 +78,9 @@ struct Analysis {
   std::vector<TableReference> tables;
   std::vector<ShowReference> shows;
   std::vector<FunctionReference> functions;
-  std::vector<PivotReference> pivots;  ///< Inner ones before those around them.
+  std::vector<PivotReference> pivots;         ///< Inner ones before those around them.
+  std::vector<boost::json::object*> calls;    ///< That want a guard: inner ones first.
+  std::vector<boost::json::object*> unnamed;  ///< Columns of SELECT lists with one inside.
   /// Asked again on the same tables, the answer may be another.
   bool is_volatile = false;
   bool names_principal = false;  ///< It holds who asks.
@@ -86,13 +89,19 @@ struct Analysis {
 struct AnalyseOptions {
   std::string_view principal;             ///< What current_user() is.
   FunctionResolver* functions = nullptr;  ///< Null: there are none.
-  bool reads_variables = false;           ///< It is ours, and may call getvariable.
+  /// Of tables that are named alone; empty: the catalog's default.
+  std::span<const std::string> default_namespace = {};
+  bool reads_variables = false;  ///< It is ours, and may call getvariable.
 };
 
 /// Checks a tree that json_serialize_sql gave (the whole document, with one statement) and makes
 /// column references that name a schema or a catalog fit for `replace_table`. InvalidArgument, with
 /// the position, for a function, a node or a member that is not on the allow-lists, by name.
 Result<Analysis> analyse(boost::json::object& document, const AnalyseOptions& options);
+
+/// Where rows are filtered away that may not show in an error: see call_guard.h. Before any other
+/// change of the tree's expressions.
+void guard_calls(const Analysis& analysis);
 
 /// Puts a subquery over `source`, a query node, in the table's place. Alias, column aliases and
 /// sample clause stay.

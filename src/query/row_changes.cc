@@ -22,6 +22,7 @@
 #include "query/change_plan.h"
 #include "query/copy_statement.h"
 #include "query/parquet_stats.h"
+#include "query/row_check.h"
 #include "query/sql_excerpt.h"
 #include "query/tree.h"
 
@@ -174,6 +175,7 @@ class RowChanges::Run {
   Result<RowsChanged> run(const catalog::TableIdentifier& table) {
     RowsChanged out;
     out.table = table;
+    table_ = table;
     LH_ASSIGN_OR_RETURN(const catalog::LoadedTable loaded, transaction_.load(context_, table));
     metadata_ = loaded.metadata;
     const ChangePlanning with{owner_.planner_, owner_.engine_, transaction_.states(), request_};
@@ -429,6 +431,7 @@ class RowChanges::Run {
     std::string sql;
     if (!added.empty()) {
       sql = new_rows_sql(added);
+      LH_RETURN_IF_ERROR(check_rows(source, sql));
     }
     if (!kept.empty()) {
       sql += fmt::format(
@@ -517,6 +520,37 @@ class RowChanges::Run {
     }
     return fmt::format("SELECT {} FROM {} AS c{} WHERE c.a IN ({})", select, kChanges,
                        hidden ? " LEFT JOIN __lh_kept AS k ON c.f = k.f AND c.r = k.r" : "", added);
+  }
+
+  /// Looks at the new rows as they will be stored, where a policy says which ones there may be.
+  Status check_rows(engine::Statement source, const std::string& new_rows) {
+    RowCheck check(context_, owner_.planner_, owner_.engine_, table_, &transaction_.states());
+    LH_ASSIGN_OR_RETURN(const bool is_needed, check.is_needed());
+    if (!is_needed) {
+      return {};
+    }
+    const std::vector<iceberg::NestedField>& fields = metadata_->current_schema()->fields;
+    const std::string path = staging_->path() + "/checked.parquet";
+    std::string& text = source.is_tree ? source.around_tree : source.text;
+    text = fmt::format(
+        "COPY ({}SELECT * FROM ({}) AS n({})) TO {} (FORMAT parquet, COMPRESSION snappy)", text,
+        new_rows, prefixed_columns("v"), quote_sql_literal(path));
+    source.monitor = request_.monitor;
+    LH_RETURN_IF_ERROR(owner_.engine_.query_rows(context_, std::move(source)));
+    tree::array columns;
+    for (std::size_t i = 0; i < fields.size(); ++i) {
+      columns.push_back(tree::aliased(
+          tree::cast(tree::column({fmt::format("v{}", i)}), *fields[i].type), fields[i].name));
+    }
+    NewRows rows;
+    rows.node = tree::select(
+        std::move(columns),
+        tree::table_function(
+            "read_parquet",
+            tree::array{tree::function("getvariable", tree::array{tree::string("lh_checked")})},
+            "lh_rows"));
+    rows.variables.push_back({"lh_checked", json::string(path)});
+    return check.check(std::move(rows));
   }
 
   Result<std::vector<DataFile>> copy_rows(engine::Statement source,
@@ -736,6 +770,7 @@ class RowChanges::Run {
   WriteTransaction& transaction_;
   const ParsedStatement& parsed_;
   const SqlRequest& request_;
+  catalog::TableIdentifier table_;
   std::shared_ptr<const iceberg::TableMetadata> metadata_;
   ChangePlan plan_;
   std::optional<StagingFolder> staging_;

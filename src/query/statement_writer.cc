@@ -16,6 +16,7 @@
 #include "query/definitions.h"
 #include "query/planner.h"
 #include "query/rewrite.h"
+#include "query/row_check.h"
 #include "query/sql_excerpt.h"
 
 namespace lakehouse::query {
@@ -260,6 +261,11 @@ Result<StatementWriter::Outcome> StatementWriter::append(const RequestContext& c
     *rows = count;
     return {};
   };
+  if (append.mode == WriteMode::Append || append.mode == WriteMode::Replace) {
+    append.inspect = [this, &context, table = append.table](const Written& written) {
+      return RowCheck(context, planner_, engine_, table).check_files(written.schema, written.paths);
+    };
+  }
   if (!request.idempotency_key.empty()) {
     append.also = [this, &context, &request, rows](metastore::Transaction& transaction,
                                                    const std::vector<catalog::LoadedTable>&) {

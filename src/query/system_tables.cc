@@ -80,11 +80,59 @@ Result<std::vector<catalog::Namespace>> all_namespaces(const RequestContext& con
   return out;
 }
 
+/// A table that the principal may see something of.
+struct VisibleTable {
+  catalog::LoadedTable table;
+  governance::TablePolicy policy;
+};
+
+/// They are as they are one after the other. One that cannot be read, or whose policy does not say
+/// what may be seen of it, is left out: the others are there all the same.
+Result<std::vector<VisibleTable>> visible_tables(const RequestContext& context, Catalog& catalog,
+                                                 governance::TablePolicies* policies) {
+  LH_ASSIGN_OR_RETURN(const auto all, catalog.list_all_tables(context));
+  std::vector<VisibleTable> out;
+  for (const TableIdentifier& identifier : all) {
+    LH_RETURN_IF_ERROR(context.check());
+    auto loaded = catalog.load_table(context, identifier);
+    if (!loaded) {
+      continue;
+    }
+    VisibleTable& one = out.emplace_back(VisibleTable{*std::move(loaded), {}});
+    if (policies == nullptr) {
+      continue;
+    }
+    auto policy = policies->policy_for(
+        context, {.uuid = one.table.metadata->table_uuid, .name = catalog::to_string(identifier)});
+    if (policy) {
+      one.policy = *std::move(policy);
+    } else {
+      out.pop_back();
+    }
+  }
+  LH_RETURN_IF_ERROR(context.check());
+  return out;
+}
+
+/// Without policies they need not be read.
+Result<std::vector<TableIdentifier>> visible_names(const RequestContext& context, Catalog& catalog,
+                                                   governance::TablePolicies* policies) {
+  if (policies == nullptr) {
+    return catalog.list_all_tables(context);
+  }
+  LH_ASSIGN_OR_RETURN(const auto all, visible_tables(context, catalog, policies));
+  std::vector<TableIdentifier> out;
+  for (const VisibleTable& one : all) {
+    out.push_back(one.table.identifier);
+  }
+  return out;
+}
+
 /// SHOW TABLES: the default namespace's by their names, the others' with their namespaces, as they
 /// would be written.
 Result<tree::object> tables(const RequestContext& context, Catalog& catalog,
-                            const ShowReference& show) {
-  LH_ASSIGN_OR_RETURN(auto all, catalog.list_all_tables(context));
+                            governance::TablePolicies* policies, const ShowReference& show) {
+  LH_ASSIGN_OR_RETURN(auto all, visible_names(context, catalog, policies));
   std::string wanted;
   for (const std::string& level : show.name_space) {
     wanted.append(wanted.empty() ? "" : ".").append(level);
@@ -130,22 +178,6 @@ tree::object or_null(const std::optional<std::string>& text) {
   return text ? tree::string(*text) : tree::null_of(*iceberg::primitive(TypeKind::String));
 }
 
-/// The tables there are, as they are one after the other.
-Result<std::vector<catalog::LoadedTable>> loaded_tables(const RequestContext& context,
-                                                        Catalog& catalog) {
-  LH_ASSIGN_OR_RETURN(const auto all, catalog.list_all_tables(context));
-  std::vector<catalog::LoadedTable> out;
-  for (const TableIdentifier& table : all) {
-    auto loaded = catalog.load_table(context, table);
-    if (loaded) {
-      out.push_back(*std::move(loaded));
-    } else if (loaded.error().code != ErrorCode::NotFound) {  // Dropped meanwhile.
-      return std::unexpected(std::move(loaded).error());
-    }
-  }
-  return out;
-}
-
 /// A table's or a view's columns that may be seen.
 struct Columns {
   TableIdentifier identifier;
@@ -153,41 +185,20 @@ struct Columns {
   std::vector<iceberg::NestedField> fields;
 };
 
-/// What a policy hides of a table; nothing if not even the policy may be known.
-Result<std::optional<std::vector<std::string>>> hidden_columns(const RequestContext& context,
-                                                               governance::TablePolicies* policies,
-                                                               const catalog::LoadedTable& table) {
-  if (policies == nullptr) {
-    return std::vector<std::string>();
-  }
-  auto policy = policies->policy_for(
-      context, {.uuid = table.metadata->table_uuid, .name = catalog::to_string(table.identifier)});
-  if (!policy && policy.error().code == ErrorCode::PermissionDenied) {
-    return std::nullopt;
-  }
-  if (!policy) {
-    return std::unexpected(std::move(policy).error());
-  }
-  return std::optional(std::move(policy->hidden_columns));
-}
-
 bool holds(const std::vector<std::string>& names, const std::string& name) {
   return std::ranges::find(names, name) != names.end();
 }
 
 Result<std::vector<Columns>> all_columns(const RequestContext& context, Catalog& catalog,
                                          governance::TablePolicies* policies) {
-  LH_ASSIGN_OR_RETURN(const auto tables, loaded_tables(context, catalog));
+  LH_ASSIGN_OR_RETURN(const auto tables, visible_tables(context, catalog, policies));
   std::vector<Columns> out;
-  for (const catalog::LoadedTable& table : tables) {
-    LH_ASSIGN_OR_RETURN(const auto hidden, hidden_columns(context, policies, table));
-    if (!hidden) {
-      continue;
-    }
+  for (const auto& [table, policy] : tables) {
     Columns& one = out.emplace_back(Columns{table.identifier, false, {}});
-    std::ranges::copy_if(
-        table.metadata->current_schema()->fields, std::back_inserter(one.fields),
-        [&hidden](const iceberg::NestedField& field) { return !holds(*hidden, field.name); });
+    std::ranges::copy_if(table.metadata->current_schema()->fields, std::back_inserter(one.fields),
+                         [&hidden = policy.hidden_columns](const iceberg::NestedField& field) {
+                           return !holds(hidden, field.name);
+                         });
   }
   LH_ASSIGN_OR_RETURN(const auto views, catalog.list_all_views(context));
   for (const TableIdentifier& identifier : views) {
@@ -235,8 +246,9 @@ Result<tree::object> schemata(const RequestContext& context, Catalog& catalog) {
   return table_of(std::move(rows), texts({"catalog_name", "schema_name", "schema_owner"}));
 }
 
-Result<tree::object> information_tables(const RequestContext& context, Catalog& catalog) {
-  LH_ASSIGN_OR_RETURN(const auto all, catalog.list_all_tables(context));
+Result<tree::object> information_tables(const RequestContext& context, Catalog& catalog,
+                                        governance::TablePolicies* policies) {
+  LH_ASSIGN_OR_RETURN(const auto all, visible_names(context, catalog, policies));
   std::vector<tree::array> rows;
   rows.reserve(all.size());
   for (const TableIdentifier& table : all) {
@@ -306,19 +318,24 @@ std::optional<std::string> name_of(const std::optional<catalog::Sensitivity>& le
   return level ? std::optional(std::string(to_string(*level))) : std::nullopt;
 }
 
-/// What the registry knows about each dataset.
-Result<tree::object> information_datasets(const RequestContext& context, Catalog& catalog) {
-  LH_ASSIGN_OR_RETURN(const auto all, loaded_tables(context, catalog));
+/// What the registry knows about each dataset. How large one is tells of rows that are not shown.
+Result<tree::object> information_datasets(const RequestContext& context, Catalog& catalog,
+                                          governance::TablePolicies* policies) {
+  LH_ASSIGN_OR_RETURN(const auto all, visible_tables(context, catalog, policies));
   std::vector<tree::array> rows;
-  for (const catalog::LoadedTable& table : all) {
+  for (const auto& [table, policy] : all) {
+    const auto counted = [&filter = policy.row_filter](std::int64_t count) {
+      return filter.empty() ? tree::integer(count)
+                            : tree::null_of(*iceberg::primitive(TypeKind::Long));
+    };
     const catalog::RegistryEntry entry = catalog::registry_entry(*table.metadata);
     const catalog::DatasetSize size = catalog::dataset_size(*table.metadata);
     const catalog::Freshness fresh = freshness(*table.metadata, entry, catalog.now_ms());
     rows.push_back(
         {tree::string("lake"), tree::string(catalog::to_string(table.identifier.name_space)),
          tree::string(table.identifier.name), or_null(entry.description), or_null(entry.owner),
-         or_null(name_of(entry.sensitivity())), text_list(entry.tags), tree::integer(size.rows),
-         tree::integer(size.files), tree::integer(size.bytes), time_or_null(fresh.last_write_ms),
+         or_null(name_of(entry.sensitivity())), text_list(entry.tags), counted(size.rows),
+         counted(size.files), counted(size.bytes), time_or_null(fresh.last_write_ms),
          tree::boolean(fresh.is_stale), time_or_null(fresh.stale_since_ms)});
   }
   std::vector<ColumnType> columns =
@@ -336,15 +353,11 @@ Result<tree::object> information_datasets(const RequestContext& context, Catalog
 /// What the registry knows about columns: a row for each that it knows something about.
 Result<tree::object> information_column_notes(const RequestContext& context, Catalog& catalog,
                                               governance::TablePolicies* policies) {
-  LH_ASSIGN_OR_RETURN(const auto all, loaded_tables(context, catalog));
+  LH_ASSIGN_OR_RETURN(const auto all, visible_tables(context, catalog, policies));
   std::vector<tree::array> rows;
-  for (const catalog::LoadedTable& table : all) {
-    LH_ASSIGN_OR_RETURN(const auto hidden, hidden_columns(context, policies, table));
-    if (!hidden) {
-      continue;
-    }
+  for (const auto& [table, policy] : all) {
     for (const catalog::ColumnEntry& column : catalog::registry_entry(*table.metadata).columns) {
-      if (holds(*hidden, column.name.substr(0, column.name.find('.')))) {
+      if (holds(policy.hidden_columns, column.name.substr(0, column.name.find('.')))) {
         continue;
       }
       rows.push_back({tree::string("lake"),
@@ -365,7 +378,7 @@ Result<boost::json::object> show_source(const RequestContext& context, catalog::
                                         governance::TablePolicies* policies,
                                         const ShowReference& show) {
   if (show.what == "tables") {
-    return tables(context, catalog, show);
+    return tables(context, catalog, policies, show);
   }
   if (show.what == "all tables") {
     return all_tables(context, catalog, policies);
@@ -391,13 +404,13 @@ Result<std::optional<boost::json::object>> system_table_source(
   if (name == "schemata") {
     found = schemata(context, catalog);
   } else if (name == "tables") {
-    found = information_tables(context, catalog);
+    found = information_tables(context, catalog, policies);
   } else if (name == "columns") {
     found = information_columns(context, catalog, policies);
   } else if (name == "views") {
     found = information_views(context, catalog);
   } else if (name == "datasets") {
-    found = information_datasets(context, catalog);
+    found = information_datasets(context, catalog, policies);
   } else if (name == "column_notes") {
     found = information_column_notes(context, catalog, policies);
   }

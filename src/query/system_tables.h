@@ -17,8 +17,9 @@
 
 namespace lakehouse::query {
 
-/// A SELECT of constants with the columns that DuckDB gives for the statement. Columns that a
-/// policy hides are left out, here and below; without policies there are none.
+/// A SELECT of constants with the columns that DuckDB gives for the statement. What a policy hides
+/// is left out, here and below: columns, and tables of which nothing may be seen. Without policies
+/// there is nothing hidden. A table that cannot be read does not keep others from being shown.
 Result<boost::json::object> show_source(const RequestContext& context, catalog::Catalog& catalog,
                                         governance::TablePolicies* policies,
                                         const ShowReference& show);

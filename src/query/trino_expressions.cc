@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "base/text.h"
+#include "query/call_guard.h"
 #include "query/trino_translator.h"
 
 namespace lakehouse::query::trino {
@@ -503,6 +504,9 @@ Result<Expr> Translator::operation(const object& node, Scope& scope) {
   }
   if (type == "COMPARE_IN" || type == "COMPARE_NOT_IN") {
     return in_list(node, scope, type == "COMPARE_NOT_IN");
+  }
+  if (node.contains(kGuardMember)) {
+    return expression(&list->front(), scope);
   }
   if (type == "OPERATOR_COALESCE" || type == "OPERATOR_NULLIF") {
     LH_ASSIGN_OR_RETURN(std::vector<Expr> operands, children(node, scope));

@@ -2,6 +2,7 @@
 
 #include <map>
 #include <mutex>
+#include <set>
 #include <string>
 #include <utility>
 
@@ -18,14 +19,23 @@ class FixedPolicies final : public governance::TablePolicies {
     policy.version = std::to_string(++versions_);
     policies_[{principal, table}] = std::move(policy);
   }
+  /// Nobody sees anything of it.
+  void deny(const std::string& table) {
+    const std::lock_guard lock(mutex_);
+    denied_.insert(table);
+  }
   void clear() {
     const std::lock_guard lock(mutex_);
     policies_.clear();
+    denied_.clear();
   }
 
   Result<governance::TablePolicy> policy_for(const RequestContext& context,
                                              const governance::PolicyTable& table) override {
     const std::lock_guard lock(mutex_);
+    if (denied_.contains(table.name)) {
+      return fail(ErrorCode::PermissionDenied, "you may not read " + table.name);
+    }
     for (const std::string& principal : {context.principal, std::string("*")}) {
       const auto found = policies_.find({principal, table.name});
       if (found != policies_.end()) {
@@ -39,6 +49,7 @@ class FixedPolicies final : public governance::TablePolicies {
   std::mutex mutex_;
   int versions_ = 0;
   std::map<std::pair<std::string, std::string>, governance::TablePolicy> policies_;
+  std::set<std::string> denied_;
 };
 
 }  // namespace lakehouse::query::testing

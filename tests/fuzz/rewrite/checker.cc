@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <iterator>
 #include <string_view>
 
 #include <fmt/format.h>
@@ -27,11 +28,10 @@ bool is_refusal(const Answer& answer) {
 
 /// Failed while it ran, not while it was bound.
 bool is_late(const Answer& answer) {
-  static constexpr std::array<std::string_view, 11> kWords = {
-      "ould not convert", "ould not cast",    "Unimplemented type for cast",
-      "out of range",     "Out of Range",     "verflow",
-      "Conversion",       "deliberate",       "Invalid Input",
-      "failed on",        "More than one row"};
+  static constexpr auto kWords = std::to_array<std::string_view>(
+      {"ould not convert", "ould not cast", "Unimplemented type for cast", "out of range",
+       "Out of Range", "verflow", "Conversion", "deliberate", "Invalid Input", "failed on",
+       "More than one row", "invalid date field", "invalid timestamp field", "invalid time field"});
   return !answer.is_ok &&
          std::ranges::any_of(kWords, [&](auto word) { return answer.message.contains(word); });
 }
@@ -81,13 +81,21 @@ bool hangs_on_order(Peer& peer, const std::string& principal, const PolicySet& p
   return differs;
 }
 
-std::string described(const Answer& answer) {
+/// With the first rows that the other side does not have; if it has them all, with the first.
+std::string described(const Answer& answer, const Answer& other) {
   if (!answer.is_ok) {
     return fmt::format("{}: {}", to_string(answer.code), answer.message);
   }
   std::string out = fmt::format("{} rows ({})", answer.rows.size(), fmt::join(answer.types, ", "));
-  for (std::size_t i = 0; i < std::min<std::size_t>(answer.rows.size(), 5); ++i) {
-    out += "\n    " + answer.rows[i];
+  std::vector<std::string> only;
+  std::ranges::set_difference(answer.rows, other.rows, std::back_inserter(only));
+  const bool has_own = other.is_ok && !only.empty();
+  const std::vector<std::string>& shown = has_own ? only : answer.rows;
+  if (has_own) {
+    out += fmt::format(", {} of them only here", only.size());
+  }
+  for (std::size_t i = 0; i < std::min<std::size_t>(shown.size(), 5); ++i) {
+    out += "\n    " + shown[i];
   }
   return out;
 }
@@ -95,6 +103,9 @@ std::string described(const Answer& answer) {
 Verdict judge(const Answer& ours, const Answer& theirs, const Peer& peer, const std::string& sql) {
   if (!leaked(ours, peer, sql).empty()) {
     return Verdict::Leaks;
+  }
+  if (!theirs.is_ok && theirs.code == ErrorCode::Unavailable) {
+    return Verdict::EndsDuckDb;
   }
   if (is_out_of_time(ours) || is_out_of_time(theirs) || ours.is_cut || theirs.is_cut) {
     return Verdict::Unclear;
@@ -138,6 +149,7 @@ std::string_view to_string(Verdict verdict) {
     case Verdict::Refused: return "refused";
     case Verdict::Unclear: return "unclear";
     case Verdict::LateError: return "failed on one side while running";
+    case Verdict::EndsDuckDb: return "ended plain DuckDB";
     case Verdict::Differs: return "DIFFERS";
     case Verdict::Leaks: return "LEAKS";
     case Verdict::Crashes: return "CRASHES";
@@ -155,7 +167,8 @@ Verdict check(QueryService& service, Peer& peer, const std::string& principal,
     verdict = Verdict::Unclear;
   }
   if (detail != nullptr) {
-    *detail = fmt::format("  ours:   {}\n  theirs: {}", described(ours), described(theirs));
+    *detail =
+        fmt::format("  ours:   {}\n  theirs: {}", described(ours, theirs), described(theirs, ours));
     if (verdict == Verdict::Leaks) {
       *detail += "\n  leaked: " + leaked(ours, peer, sql);
     }

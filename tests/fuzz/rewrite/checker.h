@@ -15,6 +15,7 @@ enum class Verdict : std::uint8_t {
   /// Failed while running, on a row that the other side's plan did not come to. Rare: were it that
   /// conditions are asked of rows that are not shown, there would be many.
   LateError,
+  EndsDuckDb,  ///< Plain DuckDB did not survive it: a bug of its own.
   Differs,
   Leaks,    ///< A forbidden cell is in the answer or in the error.
   Crashes,  ///< The engine did not survive it, or the error is one of a bug.

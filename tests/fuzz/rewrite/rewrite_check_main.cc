@@ -166,6 +166,11 @@ class Run {
       verdict = explains(lake_.service(), peer, principal, sql, &detail);
     }
     tally_.add(!policies.empty(), verdict);
+    if (verdict == Verdict::EndsDuckDb) {
+      const std::lock_guard lock(print_mutex_);
+      fmt::print("{}:\n  {}\n{}\n", to_string(verdict), sql, detail);
+      std::fflush(stdout);
+    }
     if (!is_failure(verdict) || !tally_.wants_more(options_.shown_max)) {
       return;
     }
