@@ -9,10 +9,12 @@
 #include <utility>
 
 #include <boost/json/array.hpp>
+#include <boost/json/parse.hpp>
 #include <fmt/format.h>
 
 #include "base/hash.h"
 #include "base/json.h"
+#include "engine/separator_node.h"
 #include "query/column_expressions.h"
 #include "query/tree.h"
 
@@ -33,8 +35,6 @@ constexpr std::size_t kFilesPerQuestion = 2000;
 constexpr std::size_t kMaskBytesMax = std::size_t{64} << 20U;
 /// More rows in position delete files than this are joined in the engine, file by file.
 constexpr std::int64_t kMaskedRowsMax = 20'000'000;
-/// DuckDB looks at each file of a list whose number of rows it is told.
-constexpr std::size_t kFilesCountedMax = 500;
 /// What DuckDB takes a filter that it does not understand, or an anti-join, to leave.
 constexpr std::int64_t kRowsPerRowKept = 5;
 /// Between paths in one text: DuckDB splits it ten times as fast as it takes a list.
@@ -82,6 +82,12 @@ Status check_readable(const DataFile& file) {
                             iceberg::to_string(file.file_format)));
   }
   return {};
+}
+
+/// kPathSeparator, as the engine knows it again.
+tree::object separator() {
+  static const boost::json::value kNode = boost::json::parse(engine::kSeparatorNode);
+  return kNode.as_object();
 }
 
 /// A path as DuckDB gives it back, from the forms in which writers name local files.
@@ -357,10 +363,8 @@ class TableSource::Builder {
     const auto get = [this](boost::json::value value) {
       return tree::function("getvariable", tree::array{tree::string(variable(std::move(value)))});
     };
-    if (auto text = joined(paths); text && paths.size() > 1) {
-      return tree::function(
-          "string_split",
-          tree::array{get(*std::move(text)), tree::string(std::string(1, kPathSeparator))});
+    if (auto text = joined(paths)) {
+      return tree::function("string_split", tree::array{get(*std::move(text)), separator()});
     }
     return get(to_array(paths));
   }
@@ -368,7 +372,7 @@ class TableSource::Builder {
   /// What DuckDB must be told for its estimate to come out right; 0 for nothing.
   static std::int64_t row_count_told(const Group& group) {
     const bool is_reduced = group.needs_row_numbers() || !group.equality_deletes.empty();
-    if (group.paths.size() > kFilesCountedMax || (group.paths.size() == 1 && !is_reduced)) {
+    if (group.paths.size() == 1 && !is_reduced) {
       return 0;
     }
     const std::int64_t factor = is_reduced ? kRowsPerRowKept : 1;

@@ -5,33 +5,49 @@
 #include <charconv>
 #include <exception>
 
+#include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
 #include <fmt/format.h>
 #include <unistd.h>
 
 #include "engine/child/database.h"
 #include "engine/child/values.h"
+#include "engine/separator_node.h"
 
 namespace lakehouse::engine {
 namespace {
 
 constexpr std::string_view kTreeMark = "{}";
-// A list of some five hundred files.
-constexpr std::size_t kLongListBytes = std::size_t{64} << 10U;
+constexpr std::string_view kSeparatorName = "lh_separator";
+constexpr std::string_view kSeparator = "\x1F";
+constexpr std::string_view kAnyParameter = R"("class":"PARAMETER")";
 
-bool has_long_list(const Statement& statement) {
-  return std::ranges::any_of(statement.variables, [](const Variable& variable) {
-    const auto* text = variable.value.if_string();
-    return text != nullptr && text->size() > kLongListBytes;
-  });
+bool is_empty(const boost::json::value& parameters) {
+  const auto* list = parameters.if_array();
+  const auto* named = parameters.if_object();
+  return parameters.is_null() || (list != nullptr && list->empty()) ||
+         (named != nullptr && named->empty());
 }
 
-// DuckDB asks its cache of footers for each file of a list while it plans, and the folder for each
-// before that: ten times what planning costs otherwise, for an estimate of the rows.
-Result<Prepared> prepare_with_long_list(const Connection& connection, const std::string& sql) {
-  LH_RETURN_IF_ERROR(run_sql(connection, "SET SESSION parquet_metadata_cache = false"));
-  auto prepared = prepare_sql(connection, sql);
-  LH_RETURN_IF_ERROR(run_sql(connection, "SET SESSION parquet_metadata_cache = true"));
-  return prepared;
+// The tree with the separator as a parameter (separator_node.h); empty where it has none, or has
+// parameters of its own: one with a number and one with a name do not go together. In the text of a
+// tree nothing but a node reads like one, as within strings each quote has a backslash.
+std::string with_parameter(const Statement& statement) {
+  static const std::string kConstant = boost::json::serialize(boost::json::parse(kSeparatorNode));
+  static const std::string kParameter = fmt::format(
+      R"({{"class":"PARAMETER","type":"VALUE_PARAMETER","identifier":"{}"}})", kSeparatorName);
+  const bool reads = statement.around_tree.empty() || statement.around_tree.starts_with("EXPLAIN ");
+  if (!statement.is_tree || !reads || !is_empty(statement.parameters) ||
+      statement.text.contains(kAnyParameter)) {
+    return {};
+  }
+  std::string out;
+  std::size_t from = 0;
+  for (std::size_t at = 0; (at = statement.text.find(kConstant, from)) != std::string::npos;) {
+    out.append(statement.text, from, at - from).append(kParameter);
+    from = at + kConstant.size();
+  }
+  return out.empty() ? out : out.append(statement.text, from);
 }
 
 Result<ResultShape> shape_of(QueryResult& result) {
@@ -254,11 +270,12 @@ Status Session::answer_parse(const Request& request) {
   return writer_.send(FrameType::Answer, encode_parsed(statements), deadline_);
 }
 
-Result<Session::Ready> Session::prepare(const Connection& connection, const Statement& statement) {
-  Ready ready{.sql = statement.text, .prepared = {}};
+Result<Session::Ready> Session::prepare(const Connection& connection, const Statement& statement,
+                                        const std::string& text) {
+  Ready ready{.sql = text, .prepared = {}};
   if (statement.is_tree) {
     LH_ASSIGN_OR_RETURN(SqlTree * trees, tree());
-    LH_ASSIGN_OR_RETURN(ready.sql, trees->to_sql(statement.text));
+    LH_ASSIGN_OR_RETURN(ready.sql, trees->to_sql(text));
   }
   if (!statement.around_tree.empty()) {
     const auto mark = statement.around_tree.find(kTreeMark);
@@ -267,9 +284,7 @@ Result<Session::Ready> Session::prepare(const Connection& connection, const Stat
     }
     ready.sql = std::string(statement.around_tree).replace(mark, kTreeMark.size(), ready.sql);
   }
-  LH_ASSIGN_OR_RETURN(ready.prepared, has_long_list(statement)
-                                          ? prepare_with_long_list(connection, ready.sql)
-                                          : prepare_sql(connection, ready.sql));
+  LH_ASSIGN_OR_RETURN(ready.prepared, prepare_sql(connection, ready.sql));
   return ready;
 }
 
@@ -290,7 +305,7 @@ Status Session::run_statement(const Connection& connection, const Request& reque
 
 Status Session::answer_describe(const Connection& connection, const Statement& statement) {
   const std::string_view tree_text = statement.is_tree ? statement.text : std::string_view{};
-  const auto ready = prepare(connection, statement);
+  const auto ready = prepare(connection, statement, statement.text);
   if (!ready) {
     return std::unexpected(locate_error(ready.error(), {}, tree_text));
   }
@@ -312,9 +327,13 @@ Status Session::answer_execute(const Connection& connection, const Request& requ
   const std::string_view tree_text = statement.is_tree ? statement.text : std::string_view{};
   std::string sql = statement.text;
   const auto begin = [&](QueryResult& result) -> Result<DataChunk> {
-    LH_ASSIGN_OR_RETURN(Ready ready, prepare(connection, statement));
+    const std::string changed = with_parameter(statement);
+    LH_ASSIGN_OR_RETURN(Ready ready,
+                        prepare(connection, statement, changed.empty() ? statement.text : changed));
     sql = std::move(ready.sql);
-    LH_RETURN_IF_ERROR(bind_parameters(ready.prepared, statement.parameters));
+    const boost::json::value own = boost::json::object{{kSeparatorName, kSeparator}};
+    LH_RETURN_IF_ERROR(
+        bind_parameters(ready.prepared, changed.empty() ? statement.parameters : own));
     LH_RETURN_IF_ERROR(start(ready.prepared, result));
     return fetch(result);
   };

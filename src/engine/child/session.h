@@ -45,7 +45,9 @@ class Session {
 
   Result<SqlTree*> tree();
   Result<Connection> take_connection();
-  Result<Ready> prepare(const Connection& connection, const Statement& statement);
+  /// `text` is the statement's, or the same in other words.
+  Result<Ready> prepare(const Connection& connection, const Statement& statement,
+                        const std::string& text);
   /// Sends the columns and the rows; what is left is the end.
   Result<ResultEnd> stream(QueryResult& result, DataChunk first, const ResultShape& shape,
                            const Statement& statement);
