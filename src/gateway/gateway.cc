@@ -23,15 +23,16 @@
 #include "gateway/http/profile_handlers.h"
 #include "gateway/http/query_handlers.h"
 #include "gateway/http/query_log_handlers.h"
+#include "gateway/http/rag_handlers.h"
 #include "gateway/http/registry_handlers.h"
 #include "gateway/http/router.h"
 #include "gateway/http/run_on.h"
 #include "gateway/http/schema_handlers.h"
-#include "gateway/http/rag_handlers.h"
 #include "gateway/http/server.h"
 #include "gateway/http/service_handlers.h"
 #include "gateway/http/storage_handlers.h"
 #include "gateway/http/vector_handlers.h"
+#include "gateway/http/vector_trial_handlers.h"
 
 namespace lakehouse::gateway {
 namespace {
@@ -178,10 +179,17 @@ class Gateway::Impl {
         models_(services.models, *models_pool_),
         embed_(services.models, *models_pool_),
         vectors_(services.vectors, services.catalog, pools_),
+        trials_(services.trials, services.catalog,
+                {.everybody_sees_all = services.authenticator == nullptr,
+                 .see_all = config.auth.admins},
+                pools_),
         rag_(services.rag, services.catalog, pools_) {
     add_lane_metrics(metrics, services.engine);
     metrics.callback("lakehouse_query_log_lost_total", "Statements that the query log lost.", true,
                      {}, [&log = services.query_log] { return static_cast<double>(log.lost()); });
+    metrics.callback(
+        "lakehouse_trials_pinned_bytes", "Embeddings that trials share.", false, {},
+        [&trials = services.trials] { return static_cast<double>(trials.cache_stats().bytes); });
     service_.add_routes(router_);
     storage_.add_routes(router_);
     oauth_.add_routes(router_);  // Before the rest of /iceberg/: its errors are its own.
@@ -202,6 +210,11 @@ class Gateway::Impl {
     models_.add_routes(router_);
     embed_.add_routes(router_);
     vectors_.add_routes(router_);
+    vectors_.on_search([&trials = services.trials](const RequestContext& context,
+                                                   const vector::SearchRequest& search) {
+      trials.note_search(search.index, search.text, context.principal);
+    });
+    trials_.add_routes(router_);
     rag_.add_routes(router_);
     http::add_prefixed_routes(router_, services.buckets);
     service_.finish(router_);
@@ -275,6 +288,7 @@ class Gateway::Impl {
   http::ModelHandlers models_;
   http::EmbedHandlers embed_;
   http::VectorHandlers vectors_;
+  http::VectorTrialHandlers trials_;
   http::RagHandlers rag_;
   http::Router router_;
   http::Authenticate authenticate_;

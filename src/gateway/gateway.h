@@ -28,6 +28,7 @@
 #include "query/query_service.h"
 #include "query/view_lineage.h"
 #include "storage/buckets.h"
+#include "vector/trial_service.h"
 #include "vector/vector_service.h"
 
 namespace lakehouse::gateway {
@@ -55,6 +56,7 @@ struct Services {
   query::PiiScanner& pii;
   query::DatasetProfiler& profiler;
   vector::VectorService& vectors;
+  vector::TrialService& trials;
   answer::RagService& rag;
 };
 

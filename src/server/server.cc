@@ -41,6 +41,7 @@
 #include "server/parts.h"
 #include "storage/buckets.h"
 #include "vector/table_functions.h"
+#include "vector/trial_service.h"
 #include "vector/vector_service.h"
 
 namespace lakehouse::server {
@@ -164,6 +165,7 @@ class Server::Parts {
                                      .pii = *pii_,
                                      .profiler = *profiler_,
                                      .vectors = *vectors_,
+                                     .trials = *trials_,
                                      .rag = *rag_};
     LH_ASSIGN_OR_RETURN(
         gateway_, gateway::Gateway::start(config, services, log, metrics_, LAKEHOUSE_VERSION));
@@ -225,6 +227,13 @@ class Server::Parts {
                                                                .metrics = metrics_},
                                                               options));
     search_functions_.bind(vectors_.get());
+    trials_.emplace(vector::TrialService::Parts{.vectors = *vectors_,
+                                                .jobs = *jobs_,
+                                                .models = models_->service(),
+                                                .metastore = *metastore_,
+                                                .catalog = *catalog_,
+                                                .buckets = *buckets_,
+                                                .query_log = *query_log_});
     rag_ = answer::make_rag_service({.vectors = *vectors_,
                                      .models = models_->service(),
                                      .query = *query_,
@@ -280,7 +289,7 @@ class Server::Parts {
   std::optional<query::HotTables> hot_;
   std::optional<query::QueryLog> query_log_;
   std::optional<query::MacroStore> macros_;
-  std::unique_ptr<query::Cluster> cluster_;  ///< Null: none is configured.
+  std::unique_ptr<query::Cluster> cluster_;   ///< Null: none is configured.
   vector::SearchFunctions search_functions_;  ///< Bound to `vectors_` once that is there.
   std::optional<query::QueryService> query_;
   std::optional<query::ViewLineage> view_lineage_;
@@ -292,6 +301,7 @@ class Server::Parts {
   std::optional<ingest::SchemaService> schemas_;
   std::optional<query::Compactor> compactor_;
   std::unique_ptr<vector::VectorService> vectors_;
+  std::optional<vector::TrialService> trials_;
   std::unique_ptr<answer::RagService> rag_;
   std::unique_ptr<gateway::Gateway> gateway_;
 };

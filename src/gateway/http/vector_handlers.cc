@@ -455,7 +455,7 @@ void VectorHandlers::add_routes(Router& router) {
                   "were embedded, and rows that the caller may not read, are not found.",
               .request = {content(kSearch, kSearchExample)},
               .responses = {answers(kFound, "The best first.")},
-              .errors = {404, 409, 413, 415, 503, 504},
+              .errors = {404, 409, 413, 415, 504},
               .handler = [this](Request request) { return search(std::move(request)); }});
   router.add({.method = Method::Post,
               .path = "/vectors/refresh/{dataset}",
@@ -495,7 +495,7 @@ void VectorHandlers::add_index_routes(Router& router) {
               .parameters = {idempotency_parameter()},
               .request = {content(kIndexRequest, kIndexExample)},
               .responses = {job_accepted_spec()},
-              .errors = {404, 409, 413, 415, 422, 503},
+              .errors = {404, 409, 413, 415, 422, 501, 504},
               .handler = [this](Request request) { return create(std::move(request)); }});
   router.add({.method = Method::Get,
               .path = "/vectors/indexes",
@@ -532,6 +532,7 @@ void VectorHandlers::add_index_routes(Router& router) {
               .tag = "vectors",
               .parameters = {path_parameter("name", "The index.")},
               .responses = {{.status = 204, .description = "There is none of that name now."}},
+              .errors = {409},
               .handler = [this](Request request) { return drop(std::move(request)); }});
 }
 
@@ -547,7 +548,7 @@ void VectorHandlers::add_generation_routes(Router& router) {
               .parameters = {path_parameter("name", "The index."), idempotency_parameter()},
               .request = {content(kBeside)},
               .responses = {job_accepted_spec()},
-              .errors = {404, 409, 413, 415, 422, 503},
+              .errors = {404, 409, 413, 415, 422, 501, 504},
               .handler = [this](Request request) { return build_beside(std::move(request)); }});
   router.add(
       {.method = Method::Post,
@@ -653,6 +654,9 @@ net::awaitable<Result<Response>> VectorHandlers::search(Request request) {
   auto work = [this, context = request.context,
                wanted = std::move(wanted)]() -> Result<std::string> {
     LH_ASSIGN_OR_RETURN(const vector::SearchResults found, service_.search(context, wanted));
+    if (on_search_) {
+      on_search_(context, wanted);
+    }
     return found_body(wanted.index, found);
   };
   LH_ASSIGN_OR_CO_RETURN(std::string answer, co_await run_on(pools_.engine, std::move(work)));

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <functional>
 #include <string>
+#include <utility>
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/json/value.hpp>
@@ -21,6 +23,9 @@ class VectorHandlers {
       : service_(service), catalog_(catalog), pools_(pools) {}
 
   void add_routes(Router& router);
+  /// To be told of every search that was answered. Quick, and thread-safe.
+  using OnSearch = std::function<void(const RequestContext&, const vector::SearchRequest&)>;
+  void on_search(OnSearch call) { on_search_ = std::move(call); }
 
  private:
   void add_index_routes(Router& router);
@@ -43,6 +48,7 @@ class VectorHandlers {
   vector::VectorService& service_;
   catalog::Catalog& catalog_;
   Pools pools_;
+  OnSearch on_search_;
 };
 
 }  // namespace lakehouse::gateway::http
