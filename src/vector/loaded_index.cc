@@ -76,6 +76,7 @@ Result<std::unique_ptr<LoadedIndex>> LoadedIndex::open(const RequestContext& con
       out->base_->note() != out->base_rows_->note()) {
     return fail(ErrorCode::DataLoss, "an index's files are not of one index");
   }
+  out->batcher_ = std::make_unique<SearchBatcher>(out->base_->table());
   out->file_ = std::move(file);
   out->base_size_ = out->base_->size();
   out->alive_ = RowSet::all(out->base_size_);
@@ -250,12 +251,15 @@ Result<LoadedIndex::Nearest> LoadedIndex::nearest(const RequestContext& context,
     rows = &alive_;
   }
   Nearest out;
-  if (base_ != nullptr && base_size_ > 0) {
+  if (base_ != nullptr && base_size_ > 0 && exact) {
+    const ScanQuery scan{.vector = query, .k = k, .filter = rows};
+    LH_ASSIGN_OR_RETURN(out.hits, batcher_->search(context, scan));
+    out.method = to_string(SearchMethod::Scan);
+  } else if (base_ != nullptr && base_size_ > 0) {
     SearchOptions options;
     options.k = k;
     options.ef = ef;
     options.filter = rows;
-    options.exact = exact;
     LH_ASSIGN_OR_RETURN(SearchAnswer answer, base_->search(context, query, options));
     out.hits = std::move(answer.hits);
     out.method = to_string(answer.method);

@@ -14,6 +14,7 @@
 #include "base/request_context.h"
 #include "iceberg/table_metadata.h"
 #include "query/query_service.h"
+#include "vector/batcher.h"
 #include "vector/chunk_rows.h"
 #include "vector/row_set.h"
 #include "vector/text_index.h"
@@ -112,6 +113,7 @@ class LoadedIndex {
   IndexShape shape_;
   std::string file_;
   std::unique_ptr<VectorIndex> base_;
+  std::unique_ptr<SearchBatcher> batcher_;  ///< Of exact searches of the base.
   std::unique_ptr<ChunkFile> base_rows_;
   std::uint32_t base_size_ = 0;
   VectorTable tail_;
