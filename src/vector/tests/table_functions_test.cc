@@ -56,11 +56,11 @@ SearchFunctions* SearchFunctionsTest::functions_ = nullptr;
 query::testing::TestLake* SearchFunctionsTest::lake_ = nullptr;
 
 TEST_F(SearchFunctionsTest, HitsAreRowsThatJoinWithTheirSource) {
-  EXPECT_EQ(text("SELECT * FROM vector_search('docs', 'numbers')"),
-            R"([[9,0,0.75,"it's nine"],[7,0,0.5,"seven \"x\" {}"]])");
-  EXPECT_EQ(text("SELECT d.name, s.score FROM hybrid_search('docs', 'numbers', k := 1) s "
+  EXPECT_EQ(text("SELECT key, chunk, score::VARCHAR, text FROM vector_search('docs', 'numbers')"),
+            R"([[9,0,"0.75","it's nine"],[7,0,"0.5","seven \"x\" {}"]])");
+  EXPECT_EQ(text("SELECT d.name, s.score > 0.7 FROM hybrid_search('docs', 'numbers', k := 1) s "
                  "JOIN docs d ON d.id = s.key"),
-            R"([["nine",0.75]])");
+            R"([["nine",true]])");
   EXPECT_EQ(text("SELECT a.key, b.text FROM text_search('docs', 'a', 1) a, "
                  "text_search('docs', 'b', 1) b"),
             R"([[9,"it's nine"]])");
