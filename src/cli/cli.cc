@@ -18,6 +18,7 @@
 #include "cli/report.h"
 #include "cli/search_command.h"
 #include "cli/sql_client.h"
+#include "cli/trials_command.h"
 #include "engine/engine_main.h"
 #include "server/rebuild.h"
 #include "server/server.h"
@@ -60,6 +61,7 @@ struct Runner {
   int operator()(const SearchOptions& options) const { return run_search(options); }
   int operator()(const RagOptions& options) const { return run_rag(options); }
   int operator()(const IndexOptions& options) const { return run_index(options); }
+  int operator()(const TrialsOptions& options) const { return run_trials(options); }
   int operator()(const ConfigOptions& options) const { return run_config(options); }
   int operator()(const KeysOptions& options) const { return run_keys(options); }
   int operator()(const RebuildOptions& options) const { return run_rebuild(options); }

@@ -176,6 +176,7 @@ int watch_job(HttpClient& client, const std::string& id, json::object* over) {
       line.clear();
       if (over != nullptr) {
         *over = *events.job();
+        return text_of(*over, "state") == "done" ? kExitOk : kExitFailed;
       }
       return print_ended(*events.job());
     }

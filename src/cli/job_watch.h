@@ -13,7 +13,7 @@ namespace lakehouse::cli {
 /// Follows a job until it is over: on a terminal by a bar, redrawn on the standard error; elsewhere
 /// without a word. Comes back after a lost connection, as when the server is started again. Returns
 /// an exit code: that of success only if the job is done; 130 after Ctrl-C, which leaves the job
-/// alone and says so. `over` gets the job as it ended, if it did.
+/// alone and says so. How it ended is printed, or given to `over`.
 int watch_job(HttpClient& client, const std::string& id, boost::json::object* over = nullptr);
 
 /// "vector.index docs  [#####...]  52 %  1,200/s  ETA 3 min 05 s  embedding"

@@ -30,6 +30,7 @@ struct Targets {
   DatasetsOptions datasets;
   QueriesOptions queries;
   JobsOptions jobs;
+  TrialsOptions trials;
   SearchOptions search;
   RagOptions rag;
   IndexOptions index;
@@ -424,6 +425,75 @@ void add_model(CLI::App& app, Targets& targets) {
   addition->add_option("--max-tokens", model.max_tokens, "Where longer texts are cut");
 }
 
+void add_trial_grid(CLI::App& run, TrialsOptions& trials) {
+  const auto list = [&](const std::string& name, std::vector<std::int64_t>& values,
+                        const std::string& what) {
+    run.add_option(name, values, what)->delimiter(',')->type_name("N,N...");
+  };
+  list("--m", trials.m, "Links of a node (8,16,32)");
+  list("--ef-construction", trials.ef_construction, "Width while building (100,200)");
+  list("--ef-search", trials.ef_search, "Width while searching (32,64,128,256)");
+  list("--seed", trials.seeds, "Seeds of the graph (1)");
+  run.add_option("--quantization", trials.quantization, "Codes that are walked on (int8)")
+      ->delimiter(',')
+      ->check(CLI::IsMember({"int8", "none"}));
+  run.add_option("-k", trials.k, "Neighbours that are searched (10)")->check(CLI::Range(1, 1000));
+  run.add_flag("--detach", trials.detach, "Print the job's id and do not wait for it");
+}
+
+void add_trials(CLI::App& app, Targets& targets) {
+  using Action = TrialsOptions::Action;
+  TrialsOptions& trials = targets.trials;
+  CLI::App* command = app.add_subcommand(
+      "trials", "Try settings of an index on questions with known answers, and take the best");
+  command->require_subcommand(1);
+  const auto add = [&](std::string name, std::string what, Action action) {
+    CLI::App* made = command->add_subcommand(std::move(name), std::move(what));
+    made->callback([&trials, action] { trials.action = action; });
+    add_server_option(*made, targets);
+    made->add_flag("--json", trials.json, "Print the server's answers as JSON");
+    return made;
+  };
+  CLI::App* run = add("run", "Try every combination of a grid", Action::Run);
+  CLI::App* list = add("list", "All trials of an index, the latest first", Action::List);
+  CLI::App* best = add("best", "The best of them", Action::Best);
+  CLI::App* promote = add("promote", "Give the index the settings of a trial", Action::Promote);
+  CLI::App* evals = add("evals", "The eval sets there are", Action::Evals);
+  CLI::App* autogen = add("autogen", "Make one out of the index's own texts", Action::Autogen);
+  CLI::App* from_log = add("from-log", "Make one of what was searched for", Action::FromLog);
+  CLI::App* import = add("import", "Make one of a JSON file", Action::Import);
+  CLI::App* drop = add("drop-eval", "Remove one", Action::DropEval);
+  static_cast<void>(evals);
+  for (CLI::App* action : {autogen, from_log, import, drop}) {
+    action->add_option("name", trials.eval_set, "The eval set")->required();
+  }
+  for (CLI::App* action : {run, list, best, promote, autogen, from_log, import}) {
+    action->add_option("index", trials.index, "The index")->required();
+  }
+  run->add_option("--eval", trials.eval_set, "The eval set")->required()->type_name("NAME");
+  add_trial_grid(*run, trials);
+  best->add_option("--metric", trials.metric, "recall (the default), latency or pareto")
+      ->check(CLI::IsMember({"recall", "latency", "pareto"}));
+  promote->add_option("--metric", trials.metric, "recall (the default) or latency")
+      ->check(CLI::IsMember({"recall", "latency"}));
+  promote->add_option("--trial", trials.trial_id, "This one")->type_name("ID");
+  promote->add_flag("--detach", trials.detach, "Print the job's id and do not wait for it");
+  for (CLI::App* action : {best, promote}) {
+    action->add_option("--min-recall", trials.recall_min, "Of latency (0.95)")
+        ->check(CLI::Range(0.0, 1.0));
+    action->add_option("--eval", trials.eval_set, "With this eval set (the latest trial's)")
+        ->type_name("NAME");
+  }
+  for (CLI::App* action : {autogen, from_log}) {
+    action->add_option("--queries", trials.queries, "How many (200)")->check(CLI::Range(1, 10'000));
+  }
+  autogen->add_option("--seed", trials.seed, "Of the choice (1)");
+  from_log->add_flag("--everybody", trials.everybody, "Not only one's own searches");
+  import->add_option("file", trials.file, "A list of queries, or an object with queries")
+      ->required()
+      ->type_name("FILE");
+}
+
 void add_config(CLI::App& app, Targets& targets) {
   ConfigOptions& config = targets.config;
   CLI::App* command = app.add_subcommand("config", "Check, show or document the configuration");
@@ -522,6 +592,10 @@ Parsed finish(CLI::App& app, Targets& targets) {
     targets.queries.server = targets.server;
     return {.options = targets.queries, .text = {}, .exit_code = kExitOk};
   }
+  if (app.got_subcommand("trials")) {
+    targets.trials.server = targets.server;
+    return {.options = targets.trials, .text = {}, .exit_code = kExitOk};
+  }
   if (app.got_subcommand("jobs")) {
     targets.jobs.server = targets.server;
     return {.options = targets.jobs, .text = {}, .exit_code = kExitOk};
@@ -577,7 +651,7 @@ Parsed parse_arguments(std::vector<std::string> arguments) {
   }
   if (!arguments.empty() && !arguments.front().starts_with('-')) {
     static const std::vector<std::string> commands = {
-        "serve", "ingest", "sql",   "datasets", "queries", "jobs",    "search",
+        "serve", "ingest", "sql",   "datasets", "queries", "jobs",    "trials", "search",
         "rag",   "index",  "model", "config",   "keys",    "catalog", "version"};
     if (std::ranges::find(commands, arguments.front()) == commands.end()) {
       const std::string hint = did_you_mean(arguments.front(), commands);
@@ -596,6 +670,7 @@ Parsed parse_arguments(std::vector<std::string> arguments) {
   add_datasets(app, targets);
   add_queries(app, targets);
   add_jobs(app, targets);
+  add_trials(app, targets);
   add_search(app, targets);
   add_rag(app, targets);
   add_index(app, targets);

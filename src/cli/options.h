@@ -187,6 +187,39 @@ struct IndexOptions {
   bool json = false;
 };
 
+struct TrialsOptions {
+  enum class Action : std::uint8_t {
+    Run,
+    List,
+    Best,
+    Promote,
+    Evals,
+    Autogen,
+    FromLog,
+    Import,
+    DropEval
+  };
+  Action action = Action::List;
+  ServerAddress server;
+  std::string index;
+  std::string eval_set;
+  std::int64_t k = 10;
+  std::vector<std::int64_t> m;  ///< Empty, as the lists that follow: the server's own.
+  std::vector<std::int64_t> ef_construction;
+  std::vector<std::int64_t> ef_search;
+  std::vector<std::int64_t> seeds;
+  std::vector<std::string> quantization;
+  std::string metric;
+  double recall_min = 0.95;
+  std::string trial_id;
+  std::string file;
+  std::int64_t queries = 200;
+  std::int64_t seed = 1;
+  bool everybody = false;
+  bool detach = false;
+  bool json = false;
+};
+
 struct ConfigOptions {
   enum class Action : std::uint8_t { Check, Show, Docs };
   Action action = Action::Check;
@@ -206,8 +239,8 @@ struct VersionOptions {};
 
 using Options = std::variant<ServeOptions, EngineOptions, ModelProcessOptions, ModelOptions,
                              IngestOptions, SqlOptions, DatasetsOptions, QueriesOptions,
-                             JobsOptions, SearchOptions, RagOptions, IndexOptions, ConfigOptions,
-                             KeysOptions, RebuildOptions, VersionOptions>;
+                             JobsOptions, TrialsOptions, SearchOptions, RagOptions, IndexOptions,
+                             ConfigOptions, KeysOptions, RebuildOptions, VersionOptions>;
 
 /// What parsing a command line comes to: options, or a text and the code to end with.
 struct Parsed {
