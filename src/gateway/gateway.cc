@@ -190,6 +190,9 @@ class Gateway::Impl {
     metrics.callback(
         "lakehouse_trials_pinned_bytes", "Embeddings that trials share.", false, {},
         [&trials = services.trials] { return static_cast<double>(trials.cache_stats().bytes); });
+    metrics.callback(
+        "lakehouse_vector_index_bytes", "Indexes that are in memory, mapped files included.", false,
+        {}, [&all = services.vectors] { return static_cast<double>(all.cache_stats().bytes); });
     service_.add_routes(router_);
     storage_.add_routes(router_);
     oauth_.add_routes(router_);  // Before the rest of /iceberg/: its errors are its own.

@@ -148,6 +148,16 @@ class Service final : public VectorService {
                                            std::int64_t generation);
   void watch(const std::stop_token& stop);
   void look(const RequestContext& context, const IndexInfo& info);
+  [[nodiscard]] Histogram& seconds_of(SearchMode mode) {
+    return mode == SearchMode::Vector ? vector_seconds_
+           : mode == SearchMode::Text ? text_seconds_
+                                      : hybrid_seconds_;
+  }
+  [[nodiscard]] Histogram& seconds_named(std::string mode) {
+    return parts_.metrics.histogram("lakehouse_vector_search_seconds",
+                                    "Searches that were answered, by mode.",
+                                    {{"mode", std::move(mode)}});
+  }
 
   Parts parts_;
   Options options_;
@@ -155,6 +165,9 @@ class Service final : public VectorService {
   IndexCache cache_;
   RowFilter filter_;
   Searcher searcher_;
+  Histogram& vector_seconds_ = seconds_named("vector");
+  Histogram& text_seconds_ = seconds_named("text");
+  Histogram& hybrid_seconds_ = seconds_named("hybrid");
   std::mutex mutex_;
   std::condition_variable_any wake_;
   Quality quality_;
@@ -334,7 +347,12 @@ Result<IndexInfo> Service::set_refresh(const RequestContext& context, std::strin
 Result<SearchResults> Service::search(const RequestContext& context, const SearchRequest& request) {
   LH_RETURN_IF_ERROR(check(request));
   LH_ASSIGN_OR_RETURN(const IndexInfo info, registry_.find(context, request.index));
-  return searcher_.search(context, info, request, request.vector);
+  auto found = searcher_.search(context, info, request, request.vector);
+  if (found) {
+    constexpr double kMsInSecond = 1'000;
+    seconds_of(request.mode).observe(found->elapsed_ms / kMsInSecond);
+  }
+  return found;
 }
 
 Result<std::vector<SearchResults>> Service::search_all(const RequestContext& context,
