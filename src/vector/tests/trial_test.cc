@@ -245,7 +245,7 @@ TEST_F(TrialsTest, AGridIsTriedKeptAndItsBestPromoted) {
     EXPECT_GT(trial.memory_bytes, 0U);
     EXPECT_EQ(trial.rows, static_cast<std::int64_t>(kRows));
     ASSERT_TRUE(trial.relevance);
-    EXPECT_GE(*trial.relevance, 0.9);  // Half of a text's words find it.
+    EXPECT_GT(*trial.relevance, 0.5);
     EXPECT_EQ(trial.principal, "alice");
     EXPECT_EQ(trial.job_id, started->job.id);
   }
@@ -254,6 +254,7 @@ TEST_F(TrialsTest, AGridIsTriedKeptAndItsBestPromoted) {
   ASSERT_THAT(*best, SizeIs(1));
   EXPECT_GE(best->front().recall, 0.999);
   EXPECT_EQ(best->front().graph.ef_search, 200U);
+  EXPECT_GE(best->front().relevance, 0.9);  // Half of a text's words find it.
   EXPECT_THAT(trials_->promote(context_, "docs", "", {}), IsOk());
   EXPECT_EQ(vectors_.promoted, best->front().graph);
   EXPECT_THAT(trials_->promote(context_, "docs", trials->front().id, {}), IsOk());
