@@ -72,6 +72,12 @@ std::string list_schema(std::string_view member, std::string_view items) {
                      member, items);
 }
 
+ResponseSpec made_spec() {
+  return {.status = 201,
+          .description = "The set, without its queries.",
+          .content = {content(std::string(kSummary))}};
+}
+
 ParameterSpec key_parameter() {
   return {.in = ParameterSpec::In::Header,
           .name = "Idempotency-Key",
@@ -161,13 +167,11 @@ net::awaitable<Result<Response>> once(catalog::Catalog& catalog, WorkerPool& poo
 
 void VectorTrialHandlers::add_routes(Router& router) {
   add_eval_routes(router);
+  add_making_routes(router);
   add_trial_routes(router);
 }
 
 void VectorTrialHandlers::add_eval_routes(Router& router) {
-  const ResponseSpec made{.status = 201,
-                          .description = "The set, without its queries.",
-                          .content = {content(std::string(kSummary))}};
   router.add({.method = Method::Get,
               .path = "/vectors/hnsw/evals",
               .operation_id = "listEvalSets",
@@ -195,7 +199,7 @@ void VectorTrialHandlers::add_eval_routes(Router& router) {
            R"("vector":{{"type":["array","null"],"items":{{"type":"number"}}}},)"
            R"("truth":{{"type":["array","null"],"items":{}}}}}}}}}}}}})",
            kTruth))},
-       .responses = {made},
+       .responses = {made_spec()},
        .errors = {404, 409, 413, 415, 422},
        .handler = [this](Request request) { return put_eval(std::move(request)); }});
   router.add({.method = Method::Get,
@@ -215,6 +219,9 @@ void VectorTrialHandlers::add_eval_routes(Router& router) {
               .tag = "Vectors",
               .responses = {{.status = 204, .description = "It is not there."}},
               .handler = [this](Request request) { return drop_eval(std::move(request)); }});
+}
+
+void VectorTrialHandlers::add_making_routes(Router& router) {
   router.add(
       {.method = Method::Post,
        .path = "/vectors/hnsw/evals/{name}/autogen",
@@ -228,7 +235,7 @@ void VectorTrialHandlers::add_eval_routes(Router& router) {
            R"("index":{"type":"string"},)"
            R"("queries":{"type":["integer","null"],"minimum":1,"maximum":10000},)"
            R"("seed":{"type":["integer","null"],"minimum":0}}})")},
-       .responses = {made},
+       .responses = {made_spec()},
        .errors = {404, 409, 413, 415, 422},
        .handler = [this](Request request) { return autogen(std::move(request)); }});
   router.add(
@@ -245,7 +252,7 @@ void VectorTrialHandlers::add_eval_routes(Router& router) {
            R"("index":{"type":"string"},)"
            R"("queries":{"type":["integer","null"],"minimum":1,"maximum":10000},)"
            R"("everybody":{"type":["boolean","null"]}}})")},
-       .responses = {made},
+       .responses = {made_spec()},
        .errors = {404, 409, 413, 415, 422},
        .handler = [this](Request request) { return from_log(std::move(request)); }});
 }

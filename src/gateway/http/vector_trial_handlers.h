@@ -25,6 +25,7 @@ class VectorTrialHandlers {
   using Answer = boost::asio::awaitable<Result<Response>>;
 
   void add_eval_routes(Router& router);
+  void add_making_routes(Router& router);
   void add_trial_routes(Router& router);
 
   Answer list_evals(Request request);
