@@ -26,7 +26,8 @@ using Outcome = LaneAttempt::Outcome;
 constexpr std::chrono::milliseconds kLookEvery{250};
 // One for the child that a statement met its end with, one for bad luck.
 constexpr unsigned kChildrenGoneMax = 2;
-constexpr int kHeavyNice = 10;
+// A third of the weight: beside a light lane that never rests, a tenth of it took minutes for each.
+constexpr int kHeavyNice = 5;
 constexpr int kFileNice = 5;
 constexpr unsigned kLightPlacesPerCore = 4;
 
@@ -318,6 +319,9 @@ Result<std::unique_ptr<ResultStream>> EngineLanes::Impl::execute(const RequestCo
       if (++children_gone > kChildrenGoneMax) {
         return std::unexpected(std::move(attempt.error));
       }
+      // Somebody's statement may end its child each time: who is not alone in the end would fail
+      // with it.
+      alone = children_gone == kChildrenGoneMax;
       lane(which).count_retried();
     } else if (bounded) {
       light_->count_outgrown();

@@ -6,6 +6,7 @@ LAKEHOUSE_LOAD_SECONDS sets how long it lasts.
 """
 
 import os
+import pathlib
 import random
 import statistics
 import threading
@@ -76,11 +77,28 @@ def percentile(values, share):
     return sorted(values)[min(len(values) - 1, int(len(values) * share))]
 
 
+def lanes(server):
+    """What the lanes have counted, and the processor time that their engines have had."""
+    counted = {}
+    for line in server.request("GET", "/metrics").text.splitlines():
+        for name in ("outgrown", "retried", "memory_kills"):
+            if line.startswith(f"lakehouse_lane_{name}_total{{") and not line.endswith(" 0"):
+                counted[line.split('lane="')[1].split('"')[0] + " " + name] = float(line.rsplit(" ", 1)[1])
+    spent = {}
+    for task in pathlib.Path(f"/proc/{server.process.pid}/task").iterdir():
+        for child in map(int, (task / "children").read_text().split()):
+            fields = pathlib.Path(f"/proc/{child}/stat").read_text().rsplit(")", 1)[1].split()
+            nice, seconds = int(fields[16]), (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+            spent[nice] = spent.get(nice, 0) + seconds
+    return counted, spent
+
+
 def run(tmp_path, memory, rows, seconds):
     environment = {"LAKEHOUSE_ENGINE_MEMORY_LIMIT": memory, "LAKEHOUSE_QUERY_RESULT_CACHE": "0"}
     with Server(tmp_path / "data", environment=environment) as server:
         load_data(server, rows)
         size = sum(file.stat().st_size for file in (tmp_path / "data" / "buckets").rglob("*.parquet"))
+        before = lanes(server)[1]
         until = time.monotonic() + seconds
         clients = [Client(server, HEAVY if number < 4 else LIGHT, number, until) for number in range(10)]
         for client in clients:
@@ -94,6 +112,9 @@ def run(tmp_path, memory, rows, seconds):
               f"{len(heavy)} heavy statements, median {statistics.median(heavy):.2f} s, slowest {max(heavy):.2f} s; "
               f"{len(light)} light ones, median {statistics.median(light) * 1e3:.0f} ms, "
               f"p95 {percentile(light, 0.95) * 1e3:.0f} ms, slowest {max(light) * 1e3:.0f} ms")
+        counted, after = lanes(server)
+        print(f"processor time by the engines' nice: { {nice: round(spent - before.get(nice, 0), 1) for nice, spent in after.items()} }; "
+              f"counted: {counted}")
         for client in clients:
             assert not client.failures, client.failures[0]
             assert client.latencies, "a client starved"
