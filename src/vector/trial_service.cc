@@ -20,6 +20,8 @@ namespace {
 namespace json = boost::json;
 
 constexpr std::size_t kPinsMax = 2;
+/// What is pinned takes memory, and who may have it is asked when it is pinned.
+constexpr std::chrono::minutes kPinnedFor{10};
 constexpr std::size_t kQualityQueriesMax = 200;
 constexpr std::size_t kQualityK = 10;
 constexpr std::size_t kLogLooked = 10'000;
@@ -68,6 +70,7 @@ Result<TrialService::Pinned> TrialService::pin(const RequestContext& context,
                                       now.embeddings_snapshot_id.value_or(0), now.chunks);
   {
     const std::lock_guard lock(mutex_);
+    drop_old_pins();
     const auto found = std::ranges::find(pins_, key, &Pin::key);
     if (found != pins_.end() && now.state == GenerationState::Ready) {
       ++pin_hits_;
@@ -79,15 +82,22 @@ Result<TrialService::Pinned> TrialService::pin(const RequestContext& context,
   LH_ASSIGN_OR_RETURN(Pinned pinned, parts_.vectors.pin_embeddings(context, index));
   const std::lock_guard lock(mutex_);
   std::erase_if(pins_, [&](const Pin& old) { return old.key == key; });
-  pins_.push_back({.key = key, .embeddings = pinned});
+  pins_.push_back(
+      {.key = key, .embeddings = pinned, .until = std::chrono::steady_clock::now() + kPinnedFor});
   if (pins_.size() > kPinsMax) {
     pins_.erase(pins_.begin());
   }
   return pinned;
 }
 
+void TrialService::drop_old_pins() const {
+  std::erase_if(
+      pins_, [now = std::chrono::steady_clock::now()](const Pin& pin) { return pin.until < now; });
+}
+
 TrialCacheStats TrialService::cache_stats() const {
   const std::lock_guard lock(mutex_);
+  drop_old_pins();
   TrialCacheStats stats{.pinned = pins_.size(), .hits = pin_hits_, .misses = pin_misses_};
   for (const Pin& pin : pins_) {
     stats.rows += pin.embeddings->size();

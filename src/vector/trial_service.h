@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -113,9 +114,11 @@ class TrialService {
   struct Pin {
     std::string key;
     std::shared_ptr<const PinnedEmbeddings> embeddings;
+    std::chrono::steady_clock::time_point until;
   };
   using Pinned = std::shared_ptr<const PinnedEmbeddings>;
 
+  void drop_old_pins() const;
   Result<std::string> bucket_of(const RequestContext& context, const IndexInfo& index);
   Result<Pinned> pin(const RequestContext& context, std::string_view index);
   Result<EvalSet> store_eval(const RequestContext& context, EvalSet set, const IndexInfo& index);
@@ -126,7 +129,7 @@ class TrialService {
   TrialJournal journal_;
   SearchLog searches_;
   mutable std::mutex mutex_;
-  std::vector<Pin> pins_;  ///< The latest used last. Guarded by mutex_, as what follows.
+  mutable std::vector<Pin> pins_;  ///< The latest used last. Guarded by mutex_, as what follows.
   std::uint64_t pin_hits_ = 0;
   std::uint64_t pin_misses_ = 0;
 };
