@@ -59,7 +59,7 @@ class JobContext {
 using Runner = std::function<Result<boost::json::value>(JobContext&)>;
 
 /// Is told what became of a job, once it is durable; by this server only, on a thread of the
-/// service's. For follow-ups that may get lost with a crash.
+/// service's or of who cancelled it. For follow-ups that may get lost with a crash.
 using OnOver = std::function<void(const Job&)>;
 
 struct KindOptions {
