@@ -145,16 +145,20 @@ class Encoders {
 
   Result<LoadedModel*> model(const ModelName& name) {
     LH_RETURN_IF_ERROR(onnx_);
-    const std::lock_guard lock(mutex_);  // Held while it loads: two at once would take both cores.
-    const auto found = models_.find(name);
-    if (found != models_.end()) {
-      return found->second.get();
+    if (LoadedModel* loaded = find(name)) {
+      return loaded;
     }
+    // One after the other: two that load at once would take all processors.
+    const std::lock_guard loading(loading_);
+    if (LoadedModel* loaded = find(name)) {
+      return loaded;
+    }
+    LH_ASSIGN_OR_RETURN(auto loaded, load(name, queue_.workers()));
+    const std::lock_guard lock(mutex_);
     if (models_.size() >= kModelsMax) {
       return fail(ErrorCode::ResourceExhausted,
                   fmt::format("{} models are in memory already", models_.size()));
     }
-    LH_ASSIGN_OR_RETURN(auto loaded, load(name, queue_.workers()));
     return models_.emplace(name, std::move(loaded)).first->second.get();
   }
 
@@ -226,7 +230,14 @@ class Encoders {
     }
   }
 
+  LoadedModel* find(const ModelName& name) {
+    const std::lock_guard lock(mutex_);
+    const auto found = models_.find(name);
+    return found == models_.end() ? nullptr : found->second.get();
+  }
+
   const Status onnx_;
+  std::mutex loading_;
   std::mutex mutex_;
   std::map<ModelName, std::unique_ptr<LoadedModel>> models_;  // Guarded by mutex_; none ever goes.
   EncodeQueue queue_;
