@@ -13,6 +13,9 @@ float Bm25::idf(std::uint32_t rows_with) const {
 
 namespace {
 
+/// A block of 128 rows has none of so few candidates, mostly.
+constexpr std::size_t kSparse = 64;
+
 /// One search: terms in the order of what they can add, sums as they grow.
 class Ranking {
  public:
@@ -76,11 +79,16 @@ class Ranking {
     if (sums_.touched.size() < k_ || rest_[i] > highest_) {
       return false;
     }
-    if (rest_[i] <= threshold_) {
-      return true;
+    // To find the k-th is a pass over all sums: no better than one over a list that is as long.
+    if (rest_[i] > threshold_ && rows_with(terms_[i]) * 2 > sums_.touched.size()) {
+      update_threshold();
     }
-    update_threshold();
     return rest_[i] <= threshold_;
+  }
+
+  [[nodiscard]] std::size_t rows_with(const RankedTerm& term) const {
+    return (term.in_image ? rows_.image->rows_with(*term.in_image) : 0) +
+           (term.in_delta ? rows_.delta->rows_with(*term.in_delta) : 0);
   }
 
   /// What the k-th best has by now.
@@ -144,11 +152,13 @@ class Ranking {
         kept.push_back(document);
       }
     }
-    if (!has_candidates_) {
-      std::ranges::sort(kept);
-    }
     candidates_ = std::move(kept);
     has_candidates_ = true;
+    // So many of them that every block has some need no order to be found by.
+    if (!is_sorted_ && candidates_.size() * kSparse < rows_.documents()) {
+      std::ranges::sort(candidates_);
+      is_sorted_ = true;
+    }
   }
 
   /// Only blocks with a candidate are read. Others that were touched get their share, too: no harm.
@@ -157,7 +167,7 @@ class Ranking {
     if (term.in_image) {
       const std::span<const BlockInfo> blocks = rows_.image->blocks(*term.in_image);
       for (std::size_t i = 0; i < blocks.size() && candidate != candidates_.end(); ++i) {
-        if (*candidate > blocks[i].last_row) {
+        if (is_sorted_ && *candidate > blocks[i].last_row) {
           continue;
         }
         rows_.image->each_posting_of(blocks, i, [&](Row row, std::uint32_t count) {
@@ -165,7 +175,7 @@ class Ranking {
             sums_.of[row] += term.weight * rows_.statistics.part(count, rows_.image->length(row));
           }
         });
-        while (candidate != candidates_.end() && *candidate <= blocks[i].last_row) {
+        while (is_sorted_ && candidate != candidates_.end() && *candidate <= blocks[i].last_row) {
           ++candidate;
         }
       }
@@ -204,6 +214,7 @@ class Ranking {
   float threshold_ = 0;        ///< At least k documents have so much.
   float highest_ = 0;
   bool has_candidates_ = false;
+  bool is_sorted_ = false;
   std::vector<std::uint32_t> candidates_;
 };
 
