@@ -94,7 +94,7 @@ std::int32_t Space::doubt(const Target& target) const {
   // A code's error points anywhere, so along the query there is one dimension's share of it.
   const double share = std::sqrt(2 * (error * error + target.code.error * target.code.error) /
                                  static_cast<double>(table_.encoder.code_bytes()));
-  return static_cast<std::int32_t>(4 * share / target.code.scale);
+  return static_cast<std::int32_t>(5 * share / target.code.scale);
 }
 
 std::size_t Graph::upper_bytes() const {

@@ -41,7 +41,7 @@ class Space {
   [[nodiscard]] Target target(std::vector<float> unit) const;
   void row_as_target(Row row, Target& out) const;
   void nearness(const Target& target, std::span<const Row> rows, std::int32_t* out) const;
-  /// How much nearness can be wrong by: four standard deviations of a difference of two.
+  /// How much nearness can be wrong by: five standard deviations of a difference of two.
   [[nodiscard]] std::int32_t doubt(const Target& target) const;
 
  private:

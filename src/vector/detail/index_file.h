@@ -23,7 +23,7 @@ namespace lakehouse::vector {
 /// renames another over it). Immutable.
 class IndexFile {
  public:
-  static constexpr std::uint32_t kVersion = 1;
+  static constexpr std::uint32_t kVersion = 2;
   static constexpr std::size_t kPageBytes = 4096;
   enum Part : std::uint8_t { Note, Levels, Residuals, Ground, Upper, Codes, Vectors, Parts };
 

@@ -295,7 +295,7 @@ TEST_F(VectorIndexTest, RefusesFilesThatAreNone) {
   EXPECT_THAT(index->save(path("no/such/folder")), FailsWith(ErrorCode::NotFound));
   ASSERT_THAT(index->save(path("index")), IsOk());
   std::string bytes = bytes_of(path("index"));
-  bytes[8] = 2;
+  bytes[8] = 99;
   write(path("later"), bytes);
   EXPECT_THAT(VectorIndex::open(path("later")), FailsWith(ErrorCode::FailedPrecondition));
 }
