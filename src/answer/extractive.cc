@@ -20,6 +20,8 @@ constexpr std::size_t kSentenceBytesMin = 12;
 constexpr double kWordsWeight = 0.5;
 constexpr double kFarFromBest = 0.8;
 constexpr double kScoreMin = 0.35;
+/// A sentence that is farther away answers something else, whatever words it has.
+constexpr double kSenseMin = 0.3;
 /// Two sentences that share so many words say the same.
 constexpr double kSame = 0.7;
 
@@ -72,8 +74,9 @@ Status score_by_sense(const RequestContext& context, std::string_view question,
     return fail(ErrorCode::Internal, "a model gave another number of vectors than of texts");
   }
   for (std::size_t i = 0; i < candidates.size(); ++i) {
-    candidates[i].score += std::inner_product(embedded.row(0).begin(), embedded.row(0).end(),
-                                              embedded.row(i + 1).begin(), 0.0);
+    const double sense = std::inner_product(embedded.row(0).begin(), embedded.row(0).end(),
+                                            embedded.row(i + 1).begin(), 0.0);
+    candidates[i].score = sense < kSenseMin ? 0 : candidates[i].score + sense;
   }
   return {};
 }

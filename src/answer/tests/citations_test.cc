@@ -142,12 +142,12 @@ TEST(EvidenceTest, IsChosenWithinTheBudgetAndOnce) {
   EXPECT_EQ(cut_one[0].end, 7U);
 }
 
-TEST(EvidenceTest, IsWeakWhenNeitherSenseNorWordsSpeakForIt) {
+TEST(EvidenceTest, IsWeakWhenItIsFarOrSharesTooFewWords) {
   EXPECT_TRUE((Strength{.cosine = 0.1, .coverage = 0.5}).is_weak());
   EXPECT_TRUE((Strength{.cosine = 0.4, .coverage = 0}).is_weak());
   EXPECT_FALSE((Strength{.cosine = 0.6, .coverage = 0}).is_weak());
-  EXPECT_FALSE((Strength{.cosine = 0.1, .coverage = 1}).is_weak());
-  EXPECT_FALSE((Strength{.cosine = 0.4, .coverage = 0.5}).is_weak());
+  EXPECT_TRUE((Strength{.cosine = 0.1, .coverage = 1}).is_weak());
+  EXPECT_FALSE((Strength{.cosine = 0.4, .coverage = 0.8}).is_weak());
   EXPECT_TRUE((Strength{.cosine = {}, .coverage = 0.4}).is_weak());
   EXPECT_FALSE((Strength{.cosine = {}, .coverage = 0.6}).is_weak());
 }
