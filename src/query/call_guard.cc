@@ -53,18 +53,27 @@ json::array* children_of(json::object& node) {
   return found == nullptr ? nullptr : found->if_array();
 }
 
-/// True for what differs from row to row, and is one value.
-bool is_wrappable(const json::value& argument) {
-  const json::object* node = argument.if_object();
+/// What DuckDB computes once while it plans needs no guard, and is to stay so.
+bool varies(const json::value& at) {
+  if (const json::array* list = at.if_array()) {
+    return std::ranges::any_of(*list, varies);
+  }
+  const json::object* node = at.if_object();
   if (node == nullptr) {
     return false;
   }
   const std::string_view kind = text_of(*node, "class");
-  if (kind == "CAST") {
-    return is_wrappable(node->at("child"));
-  }
-  return kind != "CONSTANT" && kind != "PARAMETER" && kind != "LAMBDA" && kind != "STAR" &&
-         text_of(*node, "type") != "OPERATOR_UNPACK";
+  return kind == "COLUMN_REF" || kind == "SUBQUERY" || kind == "STAR" ||
+         kind == "POSITIONAL_REFERENCE" ||
+         std::ranges::any_of(*node, [](const auto& field) { return varies(field.value()); });
+}
+
+/// True for what differs from row to row, and is one value.
+bool is_wrappable(const json::value& argument) {
+  const json::object* node = argument.if_object();
+  return node != nullptr && text_of(*node, "class") != "LAMBDA" &&
+         text_of(*node, "class") != "STAR" && text_of(*node, "type") != "OPERATOR_UNPACK" &&
+         varies(argument);
 }
 
 /// NULL, and DuckDB does not know.

@@ -16,10 +16,11 @@ namespace {
 
 /// How the rewriter says that it will not have something.
 bool is_refusal(const Answer& answer) {
-  static constexpr std::array<std::string_view, 12> kWords = {
-      "is not allowed",      "is not supported",  "is not understood", "may not be called",
-      "AT takes a constant", "nested too deeply", "there is no ",      "keep no default",
-      "a request holds one", "are not supported", "is reserved",       "not a constant"};
+  static constexpr std::array<std::string_view, 13> kWords = {
+      "gives a table",     "is not allowed",      "is not supported",  "is not understood",
+      "may not be called", "AT takes a constant", "nested too deeply", "there is no ",
+      "keep no default",   "a request holds one", "are not supported", "is reserved",
+      "not a constant"};
   return !answer.is_ok &&
          (answer.code == ErrorCode::InvalidArgument || answer.code == ErrorCode::NotFound ||
           answer.code == ErrorCode::Unimplemented) &&
@@ -28,10 +29,26 @@ bool is_refusal(const Answer& answer) {
 
 /// Failed while it ran, not while it was bound.
 bool is_late(const Answer& answer) {
-  static constexpr auto kWords = std::to_array<std::string_view>(
-      {"ould not convert", "ould not cast", "Unimplemented type for cast", "out of range",
-       "Out of Range", "verflow", "Conversion", "deliberate", "Invalid Input", "failed on",
-       "More than one row", "invalid date field", "invalid timestamp field", "invalid time field"});
+  static constexpr auto kWords = std::to_array<std::string_view>({"ould not convert",
+                                                                  "ould not cast",
+                                                                  "can't be cast",
+                                                                  "Unimplemented type for cast",
+                                                                  "out of range",
+                                                                  "Out of Range",
+                                                                  "verflow",
+                                                                  "Conversion",
+                                                                  "deliberate",
+                                                                  "Invalid Input",
+                                                                  "failed on",
+                                                                  "More than one row",
+                                                                  "invalid date field",
+                                                                  "invalid timestamp field",
+                                                                  "invalid time field",
+                                                                  "missing )",
+                                                                  "Invalid UTF8 Codepoint",
+                                                                  "bit conversion",
+                                                                  "no argument for repetition",
+                                                                  "bad repetition"});
   return !answer.is_ok &&
          std::ranges::any_of(kWords, [&](auto word) { return answer.message.contains(word); });
 }

@@ -126,8 +126,16 @@ std::string Generator::int_expression(const Scope& scope, int depth) {
 
 /// Fails on some rows. What has failed on a row that the caller may not see would tell of it.
 std::string Generator::risky(const Scope& scope) {
-  switch (dice_.roll(4)) {
+  switch (dice_.roll(8)) {
     case 0: return fmt::format("CAST({} AS BIGINT)", leaf(Kind::Text, scope));
+    // DuckDB does not know of these that they can fail.
+    case 4:
+      return fmt::format("length(regexp_replace('1', '(' || {}, ''))", leaf(Kind::Text, scope));
+    case 5: return fmt::format("length(chr((7705000 - {})::INT))", leaf(Kind::Int, scope));
+    case 6: return fmt::format("bit_count(CAST({} AS BIT))", leaf(Kind::Text, scope));
+    case 7:
+      return fmt::format("CASE WHEN regexp_full_match('Q7', {} || '*') THEN 1 ELSE 0 END",
+                         leaf(Kind::Text, scope));
     case 1:
       return fmt::format("CASE WHEN {} {} {} THEN 1 ELSE error('deliberate ' || {}) END",
                          leaf(Kind::Text, scope), dice_.pick(comparisons()), literal(Kind::Text),

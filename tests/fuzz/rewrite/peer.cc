@@ -31,9 +31,10 @@ void Peer::make_tables() {
   for (const Table& table : tables()) {
     for (const std::string& step : table.history) {
       must(replaced(step, "{}", "whole."));
-    }
-    for (std::string& secret : secrets_in(must("FROM whole." + table.name))) {
-      all_secrets_.insert(std::move(secret));
+      // Also what is deleted by the next step.
+      for (std::string& secret : secrets_in(must("FROM whole." + table.name))) {
+        all_secrets_.insert(std::move(secret));
+      }
     }
   }
 }

@@ -202,6 +202,17 @@ SELECT * FROM people_of('Bonn')
 SELECT p.name, q.email FROM people_of('Ulm') p JOIN people_of('Ulm') q USING (id)
 DESCRIBE rich
 
+-- What DuckDB does not know to fail, asked where it may not be
+SELECT name FROM people WHERE id < 30 AND regexp_full_match('Q7', name || '*')
+SELECT count(*) FROM people WHERE to_timestamp(pay) IS NOT NULL AND chr((7709000 - pay)::INT) > 'a'
+SELECT epoch_ns(born), max(CAST(born AS TIMESTAMP_NS)) FROM people GROUP BY epoch_ns(born)
+SELECT len(string_split_regex('a1b', '[' || note)) FROM orders WHERE note IS NOT NULL
+SELECT note, bit_count(CAST(note AS BIT)) FROM orders WHERE id > 900
+SELECT list_transform([name], lambda x: x::INT) FROM people WHERE id < 0
+SELECT chr(id::INT + 64) AS c, list_transform([id], lambda x: x::VARCHAR), hamming(city, city) FROM people WHERE id < 20
+SELECT late, max({'p': person, 'l': late}) FROM events GROUP BY CUBE (late)
+SELECT kind, late, count(*), any_value({'l': late, 'k': [kind]}) IS NULL FROM events GROUP BY ROLLUP (kind, late)
+
 -- Samples
 SELECT count(*) FROM people TABLESAMPLE 100%
 SELECT count(*) FROM people USING SAMPLE 100% (bernoulli)

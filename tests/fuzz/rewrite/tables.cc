@@ -34,7 +34,9 @@ std::vector<Table> make() {
         {"address", Kind::Struct},
         {"tags", Kind::Texts}},
        {"CREATE TABLE {}people AS " + people + "50) t(i)",
-        "INSERT INTO {}people " + people + "50, 70) t(i)"}},
+        "INSERT INTO {}people " + people + "50, 70) t(i)",
+        // In both files rows are marked as deleted.
+        "DELETE FROM {}people WHERE id % 11 = 4"}},
       {"orders",
        {{"id", Kind::Int},
         {"person", Kind::Int},
@@ -43,7 +45,8 @@ std::vector<Table> make() {
         {"state", Kind::Text},
         {"note", Kind::Text}},
        {"CREATE TABLE {}orders AS " + orders + "100) t(i)",
-        "INSERT INTO {}orders " + orders + "100, 140) t(i)"}},
+        "INSERT INTO {}orders " + orders + "100, 140) t(i)",
+        "DELETE FROM {}orders WHERE id % 9 = 2"}},
       // Its files hold what it was called before and lack what came later.
       {"events",
        {{"person", Kind::Int},
