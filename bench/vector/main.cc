@@ -1,7 +1,9 @@
-// Our vector index beside hnswlib and USearch, on the same vectors, one thread each, in one
-// process. Usage: vector_bench VECTORS.f32 DIMENSIONS QUERIES INDEX_FILE (the last QUERIES vectors
-// are the queries) Times are processor time of the thread, so that a busy machine does not show as
-// a slow program.
+// Our vector index beside hnswlib and USearch: the same vectors, one thread each, one process.
+//
+//   vector_bench VECTORS.f32 DIMENSIONS QUERIES INDEX_FILE [alone]
+//
+// QUERIES of the vectors are the queries, the others the rows. Times are processor time of the
+// thread, so that a busy machine does not show as a slow program.
 
 #include <algorithm>
 #include <cstdio>
@@ -345,10 +347,28 @@ void filters(const Data& data, const VectorIndex& index) {
   }
 }
 
+/// What the benchmark of Lance asks of us: a line of numbers.
+void alone(const Data& data, const std::string& path) {
+  Contender ours;
+  const auto index = make_ours(data, path, ours);
+  const double start = seconds_now();
+  auto builder = must(VectorIndexBuilder::extend(*index));
+  if (!builder->add(std::span(data.queries))) {
+    std::exit(1);
+  }
+  if (!must(builder->build(kContext))->save(path)) {
+    std::exit(1);
+  }
+  const double append = seconds_now() - start;
+  const double recall = recall_of(data, ours, VectorIndex::kEfSearch);
+  const double rate = rate_of(data, ours, VectorIndex::kEfSearch);
+  std::printf("%.3f %.3f %.4f %.4f\n", ours.build_seconds, append, recall, 1e3 / rate);
+}
+
 }  // namespace
 
 int main(int count, char** values) {
-  if (count != 5) {
+  if (count != 5 && count != 6) {
     std::fprintf(stderr, "usage: vector_bench VECTORS.f32 DIMENSIONS QUERIES INDEX_FILE\n");
     return 2;
   }
@@ -367,6 +387,10 @@ int main(int count, char** values) {
     for (std::size_t k = 0; k < kBest; ++k) {
       data.best.back().push_back(all[k].row);
     }
+  }
+  if (count == 6) {
+    alone(data, values[4]);
+    return 0;
   }
   std::printf(
       "%zu vectors of %zu dimensions, %zu queries, M %zu, ef_construction %zu (USearch: its "
