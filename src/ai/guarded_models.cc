@@ -11,12 +11,6 @@ namespace {
 
 using std::chrono::steady_clock;
 
-bool may_fall_back(const Error& error) {
-  return error.code == ErrorCode::Unavailable || error.code == ErrorCode::ResourceExhausted ||
-         error.code == ErrorCode::FailedPrecondition || error.code == ErrorCode::NotFound ||
-         error.code == ErrorCode::DeadlineExceeded;
-}
-
 /// One call: its place, its deadline, its fallbacks, its count.
 template <class Model, class Answer>
 class GuardedCall {
@@ -200,6 +194,12 @@ class EmbeddingReranker final : public Reranker {
 };
 
 }  // namespace
+
+bool may_fall_back(const Error& error) {
+  return error.code == ErrorCode::Unavailable || error.code == ErrorCode::ResourceExhausted ||
+         error.code == ErrorCode::FailedPrecondition || error.code == ErrorCode::NotFound ||
+         error.code == ErrorCode::DeadlineExceeded;
+}
 
 std::shared_ptr<Embedder> guard(std::shared_ptr<Embedder> model, std::shared_ptr<ModelGuard> limits,
                                 std::vector<Fallback<Embedder>> fallbacks) {

@@ -31,6 +31,9 @@ struct ModelGuard {
 template <class Model>
 using Fallback = std::function<Result<std::shared_ptr<Model>>(const RequestContext& context)>;
 
+/// Whether another model may be asked instead: this one is away, busy, too slow or not let in.
+bool may_fall_back(const Error& error);
+
 /// The model within its limits. While it is Unavailable, ResourceExhausted or too slow, its
 /// fallbacks are asked in turn, unless it has begun to answer. Another model's vectors mean nothing
 /// beside its own: a fallback of an embedding must have as many dimensions.

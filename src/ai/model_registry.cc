@@ -1,6 +1,7 @@
 #include "ai/model_registry.h"
 
 #include <algorithm>
+#include <chrono>
 #include <type_traits>
 #include <utility>
 
@@ -24,6 +25,8 @@ constexpr std::string_view kEmbedded = "embedded";
 constexpr std::string_view kBuiltinEmbedding = "minilm";
 /// Of a model that this machine runs, if its settings do not say: the child has places of its own.
 constexpr unsigned kEmbeddedCallsMax = 128;
+/// After so long a provider is asked again which version of a model it has.
+constexpr std::chrono::minutes kProviderTrusted{5};
 constexpr unsigned kProviderCallsMax = 1'000;  // The provider's own limit holds.
 
 ModelKind kind_named(std::string_view name) {
@@ -166,6 +169,12 @@ struct ModelRegistry::State : std::enable_shared_from_this<State> {
 
   // --- Making them.
 
+  template <class Model>
+  struct Kept {
+    std::shared_ptr<Model> model;
+    std::chrono::steady_clock::time_point made_at;
+  };
+
   std::shared_ptr<ModelGuard> guard_of(const Entry& entry) {
     auto limits = std::make_shared<ModelGuard>(entry.files.name,
                                                entry.calls_max != 0          ? entry.calls_max
@@ -190,54 +199,115 @@ struct ModelRegistry::State : std::enable_shared_from_this<State> {
     return limits;
   }
 
-  std::shared_ptr<Provider> provider_of(const Entry& entry) const {
-    const auto found = providers.find(entry.provider);
-    return found == providers.end() ? nullptr : found->second;
+  static Result<std::shared_ptr<Embedder>> open(auto& where, const RequestContext& context,
+                                                const auto& model, const Embedder* /*kind*/) {
+    return where.embedder(context, model);
   }
-
-  template <class Model, class FromRunner, class FromProvider>
-  Result<std::shared_ptr<Model>> make(const Entry& entry,
-                                      std::map<std::string, std::shared_ptr<Model>>& kept,
-                                      const FromRunner& from_runner,
-                                      const FromProvider& from_provider) {
-    // A model that was removed and added again under its name is another one.
-    const std::string key =
-        fmt::format("{}\n{}\n{}", entry.files.name, entry.files.version, entry.files.path.string());
-    {
-      const std::lock_guard lock(mutex);
-      if (const auto found = kept.find(key); found != kept.end()) {
-        return found->second;
-      }
-    }
-    std::shared_ptr<Model> raw;
-    if (entry.provider == kEmbedded) {
-      if (parts.runner == nullptr) {
-        return fail(ErrorCode::FailedPrecondition, "this server runs no models itself");
-      }
-      LH_ASSIGN_OR_RETURN(raw, from_runner(*parts.runner));
-    } else {
-      LH_ASSIGN_OR_RETURN(raw, from_provider(*provider_of(entry)));
-    }
-    std::vector<Fallback<Model>> fallbacks;
-    for (const std::string& name : entry.fallback) {
-      fallbacks.push_back(
-          [this, name](const RequestContext& within) { return get<Model>(within, name); });
-    }
-    std::shared_ptr<Model> made = guard(std::move(raw), guard_of(entry), std::move(fallbacks));
-    if constexpr (std::is_same_v<Model, Embedder>) {
-      if (parts.cache != nullptr && settings.embedding_cache.bytes > 0) {
-        made = parts.cache->in_front_of(std::move(made));
-      }
-    }
-    const std::lock_guard lock(mutex);
-    std::erase_if(
-        kept, [&](const auto& other) { return other.first.starts_with(entry.files.name + "\n"); });
-    kept.emplace(key, made);
-    return made;
+  static Result<std::shared_ptr<Generator>> open(auto& where, const RequestContext& context,
+                                                 const auto& model, const Generator* /*kind*/) {
+    return where.generator(context, model);
+  }
+  static Result<std::shared_ptr<Reranker>> open(auto& where, const RequestContext& context,
+                                                const auto& model, const Reranker* /*kind*/) {
+    return where.reranker(context, model);
   }
 
   template <class Model>
-  Result<std::shared_ptr<Model>> get(const RequestContext& context, std::string_view name);
+  Result<std::shared_ptr<Model>> open_raw(const RequestContext& context, const Entry& entry) const {
+    const Model* kind = nullptr;
+    if (entry.provider != kEmbedded) {
+      return open(*providers.at(entry.provider), context, entry.remote, kind);
+    }
+    if (parts.runner == nullptr) {
+      return fail(ErrorCode::FailedPrecondition, "this server runs no models itself");
+    }
+    return open(*parts.runner, context, entry.files, kind);
+  }
+
+  /// The entry's own model, within its limits; with `with_fallbacks` others stand in for it.
+  template <class Model>
+  Result<std::shared_ptr<Model>> make(const RequestContext& context, const Entry& entry,
+                                      std::map<std::string, Kept<Model>>& kept,
+                                      bool with_fallbacks) {
+    const std::string prefix = fmt::format("{}\n{}\n", entry.files.name, with_fallbacks);
+    // A model that was removed and added again under its name is another one.
+    const std::string key = prefix + entry.files.version + "\n" + entry.files.path.string();
+    const auto now = std::chrono::steady_clock::now();
+    std::shared_ptr<Model> earlier;
+    {
+      const std::lock_guard lock(mutex);
+      if (const auto found = kept.find(key); found != kept.end()) {
+        earlier = found->second.model;
+        if (entry.provider == kEmbedded || now - found->second.made_at < kProviderTrusted) {
+          return earlier;
+        }
+      }
+    }
+    auto raw = open_raw<Model>(context, entry);
+    if (!raw && earlier != nullptr) {
+      return earlier;  // Its calls say what is wrong, and know whom to ask instead.
+    }
+    LH_RETURN_IF_ERROR(raw);
+    std::shared_ptr<Model> made = earlier;
+    if (earlier == nullptr || (*raw)->info() != earlier->info()) {
+      made = guard(*std::move(raw), guard_of(entry),
+                   with_fallbacks ? fallbacks_of<Model>(entry) : std::vector<Fallback<Model>>());
+      if constexpr (std::is_same_v<Model, Embedder>) {
+        if (parts.cache != nullptr && settings.embedding_cache.bytes > 0) {
+          made = parts.cache->in_front_of(std::move(made));
+        }
+      }
+    }
+    const std::lock_guard lock(mutex);
+    std::erase_if(kept, [&](const auto& other) { return other.first.starts_with(prefix); });
+    kept[key] = {.model = made, .made_at = now};
+    return made;
+  }
+
+  /// Others are asked for themselves alone: two that name each other do not go round in circles.
+  template <class Model>
+  std::vector<Fallback<Model>> fallbacks_of(const Entry& entry) {
+    std::vector<Fallback<Model>> fallbacks;
+    for (const std::string& name : entry.fallback) {
+      fallbacks.push_back([weak = weak_from_this(),
+                           name](const RequestContext& within) -> Result<std::shared_ptr<Model>> {
+        const auto state = weak.lock();
+        if (state == nullptr) {
+          return fail(ErrorCode::Unavailable, "the server is stopping");
+        }
+        return state->template get<Model>(within, name, false);
+      });
+    }
+    return fallbacks;
+  }
+
+  template <class Model>
+  Result<std::shared_ptr<Model>> get(const RequestContext& context, std::string_view name,
+                                     bool with_fallbacks = true) {
+    constexpr bool kEmbeds = std::is_same_v<Model, Embedder>;
+    constexpr ModelKind kKind = kEmbeds                            ? ModelKind::Embedding
+                                : std::is_same_v<Model, Generator> ? ModelKind::Generation
+                                                                   : ModelKind::Reranking;
+    LH_ASSIGN_OR_RETURN(const Entry entry, find(kKind, name));
+    std::map<std::string, Kept<Model>>* kept = nullptr;
+    if constexpr (kEmbeds) {
+      kept = &embedders;
+    } else if constexpr (kKind == ModelKind::Generation) {
+      kept = &generators;
+    } else {
+      kept = &rerankers;
+    }
+    auto made = make<Model>(context, entry, *kept, with_fallbacks);
+    // Whoever asks for an embedding wants to know whose: nothing stands in for it here.
+    if (!made && with_fallbacks && !kEmbeds && may_fall_back(made.error())) {
+      for (const std::string& other : entry.fallback) {
+        if (auto instead = get<Model>(context, other, false)) {
+          return instead;
+        }
+      }
+    }
+    return made;
+  }
 
   const Config::Ai settings;
   const Parts parts;
@@ -249,38 +319,10 @@ struct ModelRegistry::State : std::enable_shared_from_this<State> {
   mutable std::mutex mutex;
   mutable std::vector<InstalledModel> listed;  // Guarded by mutex, as what follows.
   mutable fs::file_time_type listed_at = fs::file_time_type::min();
-  std::map<std::string, std::shared_ptr<Embedder>> embedders;
-  std::map<std::string, std::shared_ptr<Generator>> generators;
-  std::map<std::string, std::shared_ptr<Reranker>> rerankers;
+  std::map<std::string, Kept<Embedder>> embedders;
+  std::map<std::string, Kept<Generator>> generators;
+  std::map<std::string, Kept<Reranker>> rerankers;
 };
-
-template <>
-Result<std::shared_ptr<Embedder>> ModelRegistry::State::get(const RequestContext& context,
-                                                            std::string_view name) {
-  LH_ASSIGN_OR_RETURN(const Entry entry, find(ModelKind::Embedding, name));
-  return make<Embedder>(
-      entry, embedders, [&](ModelRunner& runner) { return runner.embedder(context, entry.files); },
-      [&](Provider& provider) { return provider.embedder(context, entry.remote); });
-}
-
-template <>
-Result<std::shared_ptr<Generator>> ModelRegistry::State::get(const RequestContext& context,
-                                                             std::string_view name) {
-  LH_ASSIGN_OR_RETURN(const Entry entry, find(ModelKind::Generation, name));
-  return make<Generator>(
-      entry, generators,
-      [&](ModelRunner& runner) { return runner.generator(context, entry.files); },
-      [&](Provider& provider) { return provider.generator(context, entry.remote); });
-}
-
-template <>
-Result<std::shared_ptr<Reranker>> ModelRegistry::State::get(const RequestContext& context,
-                                                            std::string_view name) {
-  LH_ASSIGN_OR_RETURN(const Entry entry, find(ModelKind::Reranking, name));
-  return make<Reranker>(
-      entry, rerankers, [&](ModelRunner& runner) { return runner.reranker(context, entry.files); },
-      [&](Provider& provider) { return provider.reranker(context, entry.remote); });
-}
 
 namespace {
 
@@ -402,9 +444,9 @@ std::vector<ModelInfo> ModelRegistry::models() const {
       const std::lock_guard lock(state_->mutex);
       for (const auto& [key, embedder] : state_->embedders) {
         if (key.starts_with(info.name + "\n")) {
-          info.dimensions = embedder->info().dimensions;
-          info.version = embedder->info().version;
-          info.max_tokens = embedder->info().max_tokens;
+          info.dimensions = embedder.model->info().dimensions;
+          info.version = embedder.model->info().version;
+          info.max_tokens = embedder.model->info().max_tokens;
         }
       }
     }

@@ -169,6 +169,51 @@ provider = "stub"
   EXPECT_EQ(who_writes("local"), "the runner is down");
 }
 
+TEST_F(ModelRegistryTest, AModelThatCannotEvenBeOpenedHasItsFallback) {
+  constexpr std::string_view kAway = R"(
+[[ai.providers]]
+name = "gone"
+type = "ollama"
+url = "http://127.0.0.1:1"
+retries = 0
+[[ai.models]]
+name = "far"
+kind = "generation"
+provider = "gone"
+fallback = ["far2"{}]
+[[ai.models]]
+name = "far2"
+kind = "generation"
+provider = "gone"
+fallback = ["far"]
+[[ai.models]]
+name = "near"
+kind = "generation"
+path = "x.gguf"
+)";
+  configure(fmt::format(kAway, ""));
+  EXPECT_THAT(registry_->generator({}, "far"), FailsWith(ErrorCode::Unavailable));
+  configure(fmt::format(kAway, ", \"near\""));
+  EXPECT_EQ(who_writes("far"), "near");
+}
+
+TEST_F(ModelRegistryTest, TwoThatStandInForEachOtherAreEachAskedOnce) {
+  configure(R"(
+[[ai.models]]
+name = "a"
+kind = "generation"
+path = "a.gguf"
+fallback = ["b"]
+[[ai.models]]
+name = "b"
+kind = "generation"
+path = "b.gguf"
+fallback = ["a"]
+)");
+  runner_.fails = true;
+  EXPECT_EQ(who_writes("a"), "the runner is down");
+}
+
 TEST_F(ModelRegistryTest, HoldsModelsToTheirLimits) {
   configure("[[ai.models]]\nname=\"m\"\nkind=\"generation\"\npath=\"x\"\nmax_tokens=10\n");
   const auto generator = registry_->generator({}, "m");
