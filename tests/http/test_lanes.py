@@ -50,7 +50,7 @@ class Later:
         return self.running(server)
 
     def done(self):
-        self.thread.join(60)
+        self.thread.join(300)
         assert not self.thread.is_alive()
         return self
 
