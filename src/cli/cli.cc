@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "ai/model_child.h"
+#include "cli/ask_command.h"
 #include "cli/config_command.h"
 #include "cli/datasets_command.h"
 #include "cli/ingest_command.h"
@@ -59,6 +60,7 @@ struct Runner {
   int operator()(const QueriesOptions& options) const { return run_queries(options); }
   int operator()(const JobsOptions& options) const { return run_jobs(options); }
   int operator()(const SearchOptions& options) const { return run_search(options); }
+  int operator()(const AskOptions& options) const { return run_ask(options); }
   int operator()(const RagOptions& options) const { return run_rag(options); }
   int operator()(const IndexOptions& options) const { return run_index(options); }
   int operator()(const TrialsOptions& options) const { return run_trials(options); }

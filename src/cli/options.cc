@@ -32,6 +32,7 @@ struct Targets {
   JobsOptions jobs;
   TrialsOptions trials;
   SearchOptions search;
+  AskOptions ask;
   RagOptions rag;
   IndexOptions index;
   ModelOptions model;
@@ -330,6 +331,20 @@ void add_search(CLI::App& app, Targets& targets) {
   command->add_flag("--json", search.json, "Print the server's answer as JSON");
 }
 
+void add_ask(CLI::App& app, Targets& targets) {
+  AskOptions& ask = targets.ask;
+  CLI::App* command =
+      app.add_subcommand("ask", "Ask in plain language: the SQL, and the rows that it gives");
+  add_server_option(*command, targets);
+  command->add_option("question", ask.question, "The question")->required();
+  command->add_option("--hint", ask.hint, "What the question takes for known");
+  command->add_option("--dataset", ask.datasets, "Only this one, as namespace.table; repeatable");
+  command->add_option("--model", ask.model, "Which model writes the SQL");
+  command->add_option("--limit", ask.row_limit, "Rows that are shown (100)")
+      ->check(CLI::Range(1, 10'000));
+  command->add_flag("--json", ask.json, "Print the server's answer as JSON");
+}
+
 void add_rag(CLI::App& app, Targets& targets) {
   RagOptions& rag = targets.rag;
   CLI::App* command =
@@ -600,6 +615,10 @@ Parsed finish(CLI::App& app, Targets& targets) {
     targets.jobs.server = targets.server;
     return {.options = targets.jobs, .text = {}, .exit_code = kExitOk};
   }
+  if (app.got_subcommand("ask")) {
+    targets.ask.server = targets.server;
+    return {.options = targets.ask, .text = {}, .exit_code = kExitOk};
+  }
   if (app.got_subcommand("rag")) {
     targets.rag.server = targets.server;
     return {.options = targets.rag, .text = {}, .exit_code = kExitOk};
@@ -651,8 +670,8 @@ Parsed parse_arguments(std::vector<std::string> arguments) {
   }
   if (!arguments.empty() && !arguments.front().starts_with('-')) {
     static const std::vector<std::string> commands = {
-        "serve", "ingest", "sql",   "datasets", "queries", "jobs",    "trials", "search",
-        "rag",   "index",  "model", "config",   "keys",    "catalog", "version"};
+        "serve", "ingest", "sql",   "datasets", "queries", "jobs", "trials",  "search",
+        "ask",   "rag",    "index", "model",    "config",  "keys", "catalog", "version"};
     if (std::ranges::find(commands, arguments.front()) == commands.end()) {
       const std::string hint = did_you_mean(arguments.front(), commands);
       return usage_error(fmt::format("there is no command '{}'\nhint: {}", arguments.front(),
@@ -672,6 +691,7 @@ Parsed parse_arguments(std::vector<std::string> arguments) {
   add_jobs(app, targets);
   add_trials(app, targets);
   add_search(app, targets);
+  add_ask(app, targets);
   add_rag(app, targets);
   add_index(app, targets);
   add_model(app, targets);

@@ -160,6 +160,16 @@ struct SearchOptions {
   bool json = false;
 };
 
+struct AskOptions {
+  ServerAddress server;
+  std::string question;
+  std::string hint;
+  std::vector<std::string> datasets;
+  std::string model;
+  std::int64_t row_limit = 100;
+  bool json = false;
+};
+
 struct RagOptions {
   ServerAddress server;
   std::string index;
@@ -237,10 +247,11 @@ struct RebuildOptions {
 
 struct VersionOptions {};
 
-using Options = std::variant<ServeOptions, EngineOptions, ModelProcessOptions, ModelOptions,
-                             IngestOptions, SqlOptions, DatasetsOptions, QueriesOptions,
-                             JobsOptions, TrialsOptions, SearchOptions, RagOptions, IndexOptions,
-                             ConfigOptions, KeysOptions, RebuildOptions, VersionOptions>;
+using Options =
+    std::variant<ServeOptions, EngineOptions, ModelProcessOptions, ModelOptions, IngestOptions,
+                 SqlOptions, DatasetsOptions, QueriesOptions, JobsOptions, TrialsOptions,
+                 SearchOptions, AskOptions, RagOptions, IndexOptions, ConfigOptions, KeysOptions,
+                 RebuildOptions, VersionOptions>;
 
 /// What parsing a command line comes to: options, or a text and the code to end with.
 struct Parsed {

@@ -6,6 +6,7 @@
 #include <boost/asio/ip/address.hpp>
 #include <fmt/format.h>
 
+#include "gateway/http/ask_handlers.h"
 #include "gateway/http/authentication.h"
 #include "gateway/http/cache_handlers.h"
 #include "gateway/http/compact_handlers.h"
@@ -183,7 +184,8 @@ class Gateway::Impl {
                 {.everybody_sees_all = services.authenticator == nullptr,
                  .see_all = config.auth.admins},
                 pools_),
-        rag_(services.rag, services.catalog, pools_) {
+        rag_(services.rag, services.catalog, pools_),
+        ask_(services.ask, services.verified_questions, pools_, *models_pool_) {
     add_lane_metrics(metrics, services.engine);
     metrics.callback("lakehouse_query_log_lost_total", "Statements that the query log lost.", true,
                      {}, [&log = services.query_log] { return static_cast<double>(log.lost()); });
@@ -219,6 +221,7 @@ class Gateway::Impl {
     });
     trials_.add_routes(router_);
     rag_.add_routes(router_);
+    ask_.add_routes(router_);
     http::add_prefixed_routes(router_, services.buckets);
     service_.finish(router_);
     if (services.authenticator != nullptr) {
@@ -293,6 +296,7 @@ class Gateway::Impl {
   http::VectorHandlers vectors_;
   http::VectorTrialHandlers trials_;
   http::RagHandlers rag_;
+  http::AskHandlers ask_;
   http::Router router_;
   http::Authenticate authenticate_;
   std::unique_ptr<http::HttpServer> http_;

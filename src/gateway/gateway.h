@@ -6,7 +6,9 @@
 #include <string>
 
 #include "ai/model_service.h"
+#include "answer/ask_service.h"
 #include "answer/rag_service.h"
+#include "answer/verified_questions.h"
 #include "base/config.h"
 #include "base/error.h"
 #include "base/log.h"
@@ -58,6 +60,8 @@ struct Services {
   vector::VectorService& vectors;
   vector::TrialService& trials;
   answer::RagService& rag;
+  answer::AskService& ask;
+  answer::VerifiedQuestions& verified_questions;
 };
 
 /// The doors: HTTP so far. Owns the event loop and the pools that blocking work runs on.

@@ -11,7 +11,9 @@
 #include <pthread.h>
 
 #include "ai/models.h"
+#include "answer/ask_service.h"
 #include "answer/rag_service.h"
+#include "answer/verified_questions.h"
 #include "base/machine.h"
 #include "base/metrics.h"
 #include "catalog/catalog.h"
@@ -166,7 +168,9 @@ class Server::Parts {
                                      .profiler = *profiler_,
                                      .vectors = *vectors_,
                                      .trials = *trials_,
-                                     .rag = *rag_};
+                                     .rag = *rag_,
+                                     .ask = *ask_,
+                                     .verified_questions = *verified_questions_};
     LH_ASSIGN_OR_RETURN(
         gateway_, gateway::Gateway::start(config, services, log, metrics_, LAKEHOUSE_VERSION));
     jobs_->run();  // By now all kinds are known to it.
@@ -240,6 +244,8 @@ class Server::Parts {
                                      .catalog = *catalog_,
                                      .metastore = *metastore_,
                                      .log = log});
+    verified_questions_.emplace(*metastore_);
+    ask_.emplace(*query_, models_->service(), *verified_questions_, answer::AskService::Options());
     return {};
   }
 
@@ -303,6 +309,8 @@ class Server::Parts {
   std::unique_ptr<vector::VectorService> vectors_;
   std::optional<vector::TrialService> trials_;
   std::unique_ptr<answer::RagService> rag_;
+  std::optional<answer::VerifiedQuestions> verified_questions_;
+  std::optional<answer::AskService> ask_;
   std::unique_ptr<gateway::Gateway> gateway_;
 };
 

@@ -1,0 +1,344 @@
+#include "answer/ask_service.h"
+
+#include <algorithm>
+#include <array>
+#include <memory>
+#include <string_view>
+#include <utility>
+
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+
+#include "answer/answer_vote.h"
+#include "answer/schema_linking.h"
+#include "base/json.h"
+#include "base/text.h"
+#include "query/small_answer.h"
+
+namespace lakehouse::answer {
+namespace {
+
+namespace json = boost::json;
+
+constexpr std::size_t kQuestionBytesMax = 4'000;
+constexpr std::size_t kDatasetsMax = 100;
+constexpr std::size_t kSolvedMax = 3;
+constexpr std::uint64_t kComparedRowsMax = 2'000;
+constexpr std::uint64_t kRowsMax = 10'000;
+constexpr std::uint32_t kExplanationTokensMax = 60;
+/// How far nearness in meaning counts beside words: an embedding has an opinion on everything.
+constexpr double kMeaningWeight = 4;
+/// With fewer tables all of them fit, and none need be compared.
+constexpr std::size_t kTablesComparedMin = 13;
+
+std::string clock_today() {
+  return fmt::format("{:%Y-%m-%d}", fmt::gmtime(std::chrono::system_clock::now()));
+}
+
+Status check(const AskRequest& request) {
+  const auto is_blank = [](std::string_view text) {
+    return text.find_first_not_of(" \t\r\n") == std::string_view::npos;
+  };
+  if (is_blank(request.question)) {
+    return fail(ErrorCode::InvalidArgument, "there is no question",
+                "Ask in 'question': \"How many placements started last month?\"");
+  }
+  if (request.question.size() > kQuestionBytesMax || request.hint.size() > kQuestionBytesMax) {
+    return fail(ErrorCode::InvalidArgument, "a question or hint has at most 4,000 bytes");
+  }
+  if (!is_valid_utf8(request.question) || !is_valid_utf8(request.hint)) {
+    return fail(ErrorCode::InvalidArgument, "the question is no UTF-8");
+  }
+  if (request.datasets.size() > kDatasetsMax) {
+    return fail(ErrorCode::InvalidArgument, "a question names at most 100 datasets");
+  }
+  if (request.row_limit == 0 || request.row_limit > kRowsMax) {
+    return fail(ErrorCode::InvalidArgument, "row_limit is 1 to 10,000");
+  }
+  return {};
+}
+
+/// What a model can mend: the statement itself is wrong.
+bool is_statements_fault(const Error& error) {
+  return error.code == ErrorCode::InvalidArgument || error.code == ErrorCode::NotFound ||
+         error.code == ErrorCode::Unimplemented || error.code == ErrorCode::PermissionDenied;
+}
+
+std::string first_line(std::string_view text) {
+  const std::size_t begin = text.find_first_not_of(" \n\r\t\"");
+  if (begin == std::string_view::npos) {
+    return {};
+  }
+  text.remove_prefix(begin);
+  std::string out(text.substr(0, text.find('\n')));
+  while (!out.empty() && (out.back() == ' ' || out.back() == '"')) {
+    out.pop_back();
+  }
+  return out;
+}
+
+}  // namespace
+
+/// One statement that was written and what became of it.
+struct AskService::Attempt {
+  std::string sql;
+  std::vector<json::array> rows;
+  bool has_run = false;
+};
+
+/// The attempts of one request.
+struct AskService::Round {
+  std::shared_ptr<ai::Generator> generator;
+  std::vector<ai::ChatMessage> messages;
+  std::vector<Attempt> attempts;
+  Vote vote;
+  std::size_t repairs = 0;
+  std::string last_problem;
+};
+
+AskService::AskService(query::QueryService& queries, ai::ModelService& models,
+                       VerifiedQuestions& verified, Options options)
+    : queries_(queries), models_(models), verified_(verified), options_(std::move(options)) {
+  if (!options_.today) {
+    options_.today = clock_today;
+  }
+}
+
+Result<AskAnswer> AskService::ask(const RequestContext& context, const AskRequest& request) {
+  LH_RETURN_IF_ERROR(check(request));
+  Round round;
+  LH_ASSIGN_OR_RETURN(round.generator, models_.generator(context, request.model));
+  LH_ASSIGN_OR_RETURN(const AskPrompt prompt, prompt_for(context, request, options_.columns_max));
+  round.messages = ask_messages(prompt);
+  while (!round.vote.is_decided(options_.attempts_max)) {
+    LH_RETURN_IF_ERROR(context.check());
+    LH_RETURN_IF_ERROR(attempt(context, round));
+  }
+  AskAnswer answer;
+  answer.attempts = round.attempts.size();
+  answer.repairs = round.repairs;
+  answer.model = round.generator->info().name;
+  answer.model_version = round.generator->info().version;
+  for (const SchemaTable& table : prompt.tables) {
+    answer.datasets.push_back(table.dataset());
+  }
+  const std::size_t votes = round.vote.votes_of_leader();
+  answer.confidence = static_cast<double>(votes) /
+                      static_cast<double>(std::max<std::size_t>(round.vote.count(), 1));
+  const auto leader = round.vote.leader();
+  if (!leader) {
+    answer.is_abstained = true;
+    answer.reason =
+        round.last_problem.empty()
+            ? "no statement that runs was found for the question"
+            : "no statement that runs was found for the question; the last one failed: " +
+                  round.last_problem;
+    return answer;
+  }
+  const Attempt& best = round.attempts[*leader];
+  answer.sql = best.sql;
+  if (answer.confidence < options_.agreement_min) {
+    answer.is_abstained = true;
+    answer.reason = "independent attempts at the question disagree about its answer";
+    return answer;
+  }
+  if (says_nothing(best.rows)) {
+    answer.is_abstained = true;
+    answer.reason =
+        "the likeliest statement finds nothing, so the question may be about what is "
+        "not in the data, or say it in other words";
+    return answer;
+  }
+  LH_RETURN_IF_ERROR(finish(context, round, request, answer));
+  return answer;
+}
+
+Result<AskPrompt> AskService::prompt_for(const RequestContext& context, const AskRequest& request,
+                                         std::size_t columns_max) {
+  LH_ASSIGN_OR_RETURN(std::vector<SchemaTable> tables,
+                      read_schema(context, queries_, request.datasets));
+  if (tables.empty()) {
+    return fail(ErrorCode::FailedPrecondition, "there is no table to ask that you may see",
+                "Load one: lakehouse ingest FILE.");
+  }
+  LH_ASSIGN_OR_RETURN(const std::vector<double> scores, table_scores(context, request, tables));
+  AskPrompt prompt{.question = request.question,
+                   .hint = request.hint,
+                   .tables = choose_tables(std::move(tables), scores, columns_max),
+                   .values = {},
+                   .solved = {},
+                   .today = options_.today()};
+  const std::vector<std::string> phrases = value_phrases(request.question);
+  for (SchemaTable& table : prompt.tables) {
+    LH_RETURN_IF_ERROR(read_values(context, queries_, options_.values_timeout, table));
+    LH_RETURN_IF_ERROR(
+        find_values(context, queries_, options_.values_timeout, table, phrases, prompt.values));
+  }
+  LH_ASSIGN_OR_RETURN(auto alike, verified_.alike(context, request.question, kSolvedMax));
+  for (VerifiedQuestion& one : alike) {
+    // Its names would tell of tables that this caller may not see.
+    if (dry_run(context, one.sql)) {
+      prompt.solved.push_back({std::move(one.question), std::move(one.sql)});
+    }
+  }
+  return prompt;
+}
+
+Result<std::vector<double>> AskService::table_scores(const RequestContext& context,
+                                                     const AskRequest& request,
+                                                     const std::vector<SchemaTable>& tables) {
+  std::vector<double> scores = lexical_scores(request.question + "\n" + request.hint, tables);
+  if (tables.size() < kTablesComparedMin) {
+    return scores;
+  }
+  const auto embedder = models_.embedder(context, "");
+  if (!embedder) {
+    return scores;  // Words alone will do.
+  }
+  std::vector<std::string> texts{request.question};
+  for (const SchemaTable& table : tables) {
+    texts.push_back(text_of_table(table));
+  }
+  const std::vector<std::string_view> views(texts.begin(), texts.end());
+  for (std::size_t begin = 1; begin < views.size(); begin += ai::Embedder::kTextsMax - 1) {
+    const std::size_t count = std::min(ai::Embedder::kTextsMax - 1, views.size() - begin);
+    std::vector<std::string_view> batch{views.front()};
+    batch.insert(batch.end(), views.begin() + static_cast<std::ptrdiff_t>(begin),
+                 views.begin() + static_cast<std::ptrdiff_t>(begin + count));
+    const auto embedded = (*embedder)->embed(context, batch);
+    if (!embedded) {
+      LH_RETURN_IF_ERROR(context.check());
+      return scores;
+    }
+    for (std::size_t i = 1; i < embedded->size(); ++i) {
+      double cosine = 0;
+      for (std::size_t d = 0; d < embedded->dimensions; ++d) {
+        cosine += static_cast<double>(embedded->row(0)[d]) * embedded->row(i)[d];
+      }
+      scores[begin + i - 2] += kMeaningWeight * std::max(0.0, cosine);
+    }
+  }
+  return scores;
+}
+
+Result<std::string> AskService::write(const RequestContext& context, Round& round,
+                                      std::vector<ai::ChatMessage> messages) {
+  ai::GenerateRequest request;
+  request.messages = std::move(messages);
+  request.max_tokens = options_.sql_tokens_max;
+  // The first is the likeliest of all; the others are drawn, each from its own dice.
+  request.temperature = round.attempts.empty() ? 0 : options_.temperature;
+  request.seed = round.attempts.size() + 1;
+  request.grammar = select_grammar();
+  auto written = round.generator->generate(context, request, {});
+  if (!written && written.error().code == ErrorCode::Unimplemented) {
+    request.grammar.clear();  // A provider without grammars: the dry run is strict enough.
+    written = round.generator->generate(context, request, {});
+  }
+  if (!written) {
+    return std::unexpected(std::move(written).error());
+  }
+  return statement_in(written->text);
+}
+
+Status AskService::attempt(const RequestContext& context, Round& round) {
+  Attempt made;
+  std::vector<ai::ChatMessage> messages = round.messages;
+  while (true) {
+    LH_ASSIGN_OR_RETURN(made.sql, write(context, round, messages));
+    // A statement that was run already has its rows.
+    const auto same = std::ranges::find(round.attempts, made.sql, &Attempt::sql);
+    if (same != round.attempts.end()) {
+      made = *same;
+      break;
+    }
+    Status runs = dry_run(context, made.sql);
+    if (runs) {
+      auto rows = run(context, made.sql, kComparedRowsMax);
+      if (rows) {
+        made.rows = *std::move(rows);
+        made.has_run = true;
+        break;
+      }
+      runs = std::unexpected(std::move(rows).error());
+    }
+    LH_RETURN_IF_ERROR(context.check());
+    const Error& problem = runs.error();
+    if (!is_statements_fault(problem) && problem.code != ErrorCode::DeadlineExceeded) {
+      return runs;
+    }
+    round.last_problem = problem.message;
+    if (round.repairs >= options_.repairs_max || !is_statements_fault(problem)) {
+      break;
+    }
+    ++round.repairs;
+    messages = repair_messages(round.messages, made.sql,
+                               problem.message + (problem.hint.empty() ? "" : " " + problem.hint));
+  }
+  round.vote.add(made.has_run ? std::optional(rows_key(made.rows)) : std::nullopt);
+  round.attempts.push_back(std::move(made));
+  return {};
+}
+
+Status AskService::dry_run(const RequestContext& context, const std::string& sql) {
+  query::SqlRequest request;
+  request.sql = sql;
+  request.is_own = true;
+  const auto plan = queries_.explain(context, request);
+  return plan ? Status() : Status(std::unexpected(plan.error()));
+}
+
+Result<std::vector<json::array>> AskService::run(const RequestContext& context,
+                                                 const std::string& sql, std::uint64_t row_limit) {
+  query::SqlRequest request;
+  request.sql = sql;
+  request.limit = row_limit;
+  request.timeout = options_.statement_timeout;
+  request.is_own = true;
+  return query::rows_of(context, queries_, std::move(request));
+}
+
+Status AskService::finish(const RequestContext& context, Round& round, const AskRequest& asked,
+                          AskAnswer& answer) {
+  // Once more, as a statement of the caller's: it is theirs, and in the log.
+  query::SqlRequest request;
+  request.sql = answer.sql;
+  request.limit = asked.row_limit + 1;
+  request.timeout = options_.statement_timeout;
+  request.encoding = engine::Encoding::Json;
+  LH_ASSIGN_OR_RETURN(query::QueryAnswer run, queries_.run(context, request));
+  std::string text = "[";
+  while (true) {
+    LH_ASSIGN_OR_RETURN(const auto bytes, run.stream->next(run.context));
+    if (!bytes) {
+      break;
+    }
+    text += *bytes;
+  }
+  LH_ASSIGN_OR_RETURN(json::value rows, parse_json(text + "]", "an answer of the engine"));
+  answer.columns = run.stream->columns();
+  answer.query_id = run.query_id;
+  answer.snapshot_ids = std::move(run.snapshot_ids);
+  for (json::value& row : rows.as_array()) {
+    answer.rows.push_back(std::move(row.as_array()));
+  }
+  answer.is_truncated = answer.rows.size() > asked.row_limit;
+  if (answer.is_truncated) {
+    answer.rows.pop_back();
+  }
+  answer.explanation = explain(context, round, asked.question, answer.sql);
+  return {};
+}
+
+std::string AskService::explain(const RequestContext& context, Round& round,
+                                const std::string& question, const std::string& sql) {
+  ai::GenerateRequest request;
+  request.messages = explain_messages(question, sql);
+  request.max_tokens = kExplanationTokensMax;
+  request.stop = {"\n"};
+  const auto written = round.generator->generate(context, request, {});
+  // Without one the statement speaks for itself.
+  return written ? first_line(written->text) : "";
+}
+
+}  // namespace lakehouse::answer

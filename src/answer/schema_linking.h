@@ -1,0 +1,43 @@
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "answer/schema_reader.h"
+
+/// \file
+/// Which tables a question is about, and which of its words may be values of theirs.
+
+namespace lakehouse::answer {
+
+/// Runs of one to four words of the question, in lower case, that could be a value: no run of words
+/// that only hold sentences together, the longest first, at most `count_max`. What stands in quotes
+/// is one, too.
+std::vector<std::string> value_phrases(std::string_view question, std::size_t count_max = 60);
+
+/// How much of the question's words a table speaks of, by its name, description, columns and notes;
+/// words that many tables have count little.
+std::vector<double> lexical_scores(std::string_view question,
+                                   const std::vector<SchemaTable>& tables);
+
+/// The text that stands for a table when meanings are compared.
+std::string text_of_table(const SchemaTable& table);
+
+/// A join that names and types suggest: sales.car_id = cars.id.
+struct LikelyJoin {
+  std::size_t from_table = 0;
+  std::string from_column;
+  std::size_t to_table = 0;
+  std::string to_column;
+  friend bool operator==(const LikelyJoin&, const LikelyJoin&) = default;
+};
+std::vector<LikelyJoin> likely_joins(const std::vector<SchemaTable>& tables);
+
+/// The tables to show: all if they have at most `columns_max` columns together; else the best by
+/// `scores`, with what joins two of them, until the columns are used up. In their old order.
+std::vector<SchemaTable> choose_tables(std::vector<SchemaTable> tables,
+                                       const std::vector<double>& scores, std::size_t columns_max);
+
+}  // namespace lakehouse::answer
