@@ -89,6 +89,22 @@ TEST_F(MiniLmTokenizer, LongTextsAreCutAndSaySo) {
   EXPECT_TRUE(tokens.truncated);
 }
 
+TEST_F(MiniLmTokenizer, HostileTextsCostLittle) {
+  std::string special;
+  std::string marks = "a";
+  for (int i = 0; i < 1'000'000; ++i) {
+    special += "[MASK]";
+    marks += i % 2 == 0 ? "\xcc\x81" : "\xcc\xa3";
+  }
+  for (const std::string& text : {special, marks, std::string(8U << 20U, '\x80'),
+                                  std::string(8U << 20U, 'x'), std::string(8U << 20U, '[')}) {
+    TokenIds tokens;
+    tokenizer_->encode(text, 256, tokens);
+    EXPECT_LE(tokens.ids.size(), 256U);
+    EXPECT_GE(tokens.ids.size(), 2U);
+  }
+}
+
 TEST_F(MiniLmTokenizer, PairsAreOfTwoTypes) {
   TokenIds tokens;
   tokenizer_->encode_pair("one", "two three", 512, tokens);

@@ -13,6 +13,7 @@ namespace json = boost::json;
 
 // Text is taken apart piece by piece, so that what is cut off costs nothing.
 constexpr std::size_t kPieceBytes = 1'024;
+constexpr std::size_t kPieceBytesMax = std::size_t{64} << 10U;
 constexpr std::int64_t kIdMax = 10'000'000;
 
 std::unexpected<Error> unknown_kind(std::string_view what) {
@@ -25,6 +26,23 @@ std::string_view type_of(const json::object& object) {
   const json::value* type = object.if_contains("type");
   return type != nullptr && type->is_string() ? std::string_view(type->get_string())
                                               : std::string_view();
+}
+
+// Cut at a space, where nothing belongs together; where there is none for long, at a character.
+std::size_t piece_of(std::string_view text) {
+  if (text.size() <= kPieceBytes) {
+    return text.size();
+  }
+  const std::size_t space = text.substr(0, kPieceBytesMax + 1).find(' ', kPieceBytes);
+  const std::size_t end = std::min(space, text.size());
+  if (end <= kPieceBytesMax) {
+    return end;
+  }
+  std::size_t cut = kPieceBytesMax;
+  while (cut > kPieceBytesMax - 4 && (static_cast<unsigned char>(text[cut]) & 0xC0U) == 0x80U) {
+    --cut;
+  }
+  return cut;
 }
 
 std::string as_text(std::u32string_view characters) {
@@ -237,29 +255,22 @@ void Tokenizer::add_word(std::u32string_view word, std::vector<std::int32_t>& to
   }
 }
 
-void Tokenizer::add_text(std::string_view text, std::vector<std::int32_t>& to,
-                         std::size_t count_max) const {
-  while (!text.empty() && to.size() <= count_max) {
-    // Cut at a space, where nothing belongs together.
-    const std::size_t cut =
-        text.size() <= kPieceBytes ? std::string_view::npos : text.find(' ', kPieceBytes);
-    const std::u32string piece = normalize(decode_utf8(text.substr(0, cut)), normalizer_);
-    text.remove_prefix(cut == std::string_view::npos ? text.size() : cut);
-    std::size_t begin = 0;
-    for (std::size_t i = 0; i <= piece.size(); ++i) {
-      const bool is_end = i == piece.size();
-      const bool is_own = !is_end && is_punctuation(piece[i]);
-      if (!is_end && !is_own && !is_between_words(piece[i])) {
-        continue;
-      }
-      if (i > begin) {
-        add_word(std::u32string_view(piece).substr(begin, i - begin), to);
-      }
-      if (is_own) {
-        add_word(std::u32string_view(piece).substr(i, 1), to);
-      }
-      begin = i + 1;
+void Tokenizer::add_text(std::string_view text, std::vector<std::int32_t>& to) const {
+  const std::u32string piece = normalize(decode_utf8(text), normalizer_);
+  std::size_t begin = 0;
+  for (std::size_t i = 0; i <= piece.size(); ++i) {
+    const bool is_end = i == piece.size();
+    const bool is_own = !is_end && is_punctuation(piece[i]);
+    if (!is_end && !is_own && !is_between_words(piece[i])) {
+      continue;
     }
+    if (i > begin) {
+      add_word(std::u32string_view(piece).substr(begin, i - begin), to);
+    }
+    if (is_own) {
+      add_word(std::u32string_view(piece).substr(i, 1), to);
+    }
+    begin = i + 1;
   }
 }
 
@@ -283,13 +294,17 @@ std::pair<const Tokenizer::Added*, std::size_t> Tokenizer::find_added(std::strin
 std::vector<std::int32_t> Tokenizer::tokens_of(std::string_view text, std::size_t count_max) const {
   std::vector<std::int32_t> tokens;
   while (!text.empty() && tokens.size() <= count_max) {
-    const auto [added, at] = find_added(text);
-    add_text(text.substr(0, at), tokens, count_max);
-    if (added == nullptr) {
-      break;
+    std::string_view piece = text.substr(0, piece_of(text));
+    text.remove_prefix(piece.size());
+    while (!piece.empty() && tokens.size() <= count_max) {
+      const auto [added, at] = find_added(piece);
+      add_text(piece.substr(0, at), tokens);
+      if (added == nullptr) {
+        break;
+      }
+      tokens.push_back(added->id);
+      piece.remove_prefix(at + added->text.size());
     }
-    tokens.push_back(added->id);
-    text.remove_prefix(at + added->text.size());
   }
   return tokens;
 }

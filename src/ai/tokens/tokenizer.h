@@ -24,7 +24,8 @@ struct TokenIds {
 };
 
 /// Text into the tokens of a BERT model (WordPiece), equal to what Hugging Face's `tokenizers`
-/// makes of it with the same tokenizer.json. Immutable, so thread-safe.
+/// makes of it with the same tokenizer.json (but for 64 KiB and more without a space). Immutable,
+/// so thread-safe.
 class Tokenizer {
  public:
   /// From the text of a tokenizer.json. InvalidArgument if it is none; Unimplemented, naming what
@@ -66,7 +67,7 @@ class Tokenizer {
   friend class TokenizerReader;
 
   std::vector<std::int32_t> tokens_of(std::string_view text, std::size_t count_max) const;
-  void add_text(std::string_view text, std::vector<std::int32_t>& to, std::size_t count_max) const;
+  void add_text(std::string_view text, std::vector<std::int32_t>& to) const;
   void add_word(std::u32string_view word, std::vector<std::int32_t>& to) const;
   [[nodiscard]] std::pair<const Added*, std::size_t> find_added(std::string_view text) const;
   void assemble(const std::vector<Part>& parts, const std::vector<std::int32_t>& first,
