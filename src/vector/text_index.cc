@@ -281,7 +281,7 @@ TextIndexStats TextIndexImpl::stats() const {
   const std::shared_lock lock(mutex_);
   std::uint64_t terms = image_ == nullptr ? 0 : image_->terms();
   for (std::uint32_t term = 0; term < delta_.terms(); ++term) {
-    terms += image_ == nullptr || !image_->find(delta_.term(term)) ? 1 : 0;
+    terms += image_ == nullptr || !image_->find(delta_.term(term)) ? 1U : 0U;
   }
   return {.rows = rows(),
           .terms = terms,

@@ -242,7 +242,7 @@ Status TextImage::check_documents(const RequestContext& context) const {
         return damaged("its rows are wrong");
       }
     }
-    rows += lengths_[row] == 0 ? 0 : 1;
+    rows += lengths_[row] == 0 ? 0U : 1U;
     length_sum += lengths_[row];
     begin = end;
   }
