@@ -37,7 +37,7 @@ RESULT = "SELECT * FROM timesheets"
 
 VISITS = """
 COPY (SELECT i AS visit_id, (hash(i) % 200000)::INTEGER AS user_id, (hash(i * 3) % 600)::SMALLINT AS region,
-    TIMESTAMP '2024-07-01' + INTERVAL (hash(i * 5) % 2592000) SECOND AS at, (hash(i * 7) % 10)::TINYINT AS engine,
+    TIMESTAMP '2024-07-01' + INTERVAL (hash(i * 5) % 2592000) SECOND AS seen, (hash(i * 7) % 10)::TINYINT AS engine,
     CASE WHEN hash(i * 11) % 8 = 0 THEN 'phrase ' || (hash(i * 13) % 20000) ELSE '' END AS phrase,
     'http://site' || (hash(i * 17) % 500) || '.example/' || (hash(i * 19) % 40000) AS url,
     'Title of page ' || (hash(i * 19) % 40000) AS title, (hash(i * 23) % 2560)::SMALLINT AS width,
@@ -52,19 +52,19 @@ VISIT_QUERIES = {
     "avg": "SELECT avg(user_id) FROM visits",
     "users": "SELECT count(DISTINCT user_id) FROM visits",
     "phrases": "SELECT count(DISTINCT phrase) FROM visits",
-    "minmax": "SELECT min(at), max(at) FROM visits",
+    "minmax": "SELECT min(seen), max(seen) FROM visits",
     "regions": "SELECT region, count(DISTINCT user_id) AS u FROM visits GROUP BY region ORDER BY u DESC, region LIMIT 10",
     "search": "SELECT phrase, count(*) AS c FROM visits WHERE phrase <> '' GROUP BY phrase ORDER BY c DESC, phrase LIMIT 10",
-    "user": "SELECT visit_id, at FROM visits WHERE user_id = 4711 ORDER BY visit_id",
+    "user": "SELECT visit_id, seen FROM visits WHERE user_id = 4711 ORDER BY visit_id",
     "like": "SELECT count(*) FROM visits WHERE url LIKE '%site42%'",
     "pages": "SELECT phrase, min(url), count(*) AS c FROM visits WHERE title LIKE '%page 77%' AND phrase <> '' "
              "GROUP BY phrase ORDER BY c DESC, phrase LIMIT 10",
-    "latest": "SELECT phrase FROM visits WHERE phrase <> '' ORDER BY at, visit_id LIMIT 10",
-    "minutes": "SELECT extract(minute FROM at) AS m, phrase, count(*) AS c FROM visits GROUP BY m, phrase ORDER BY c DESC, m, phrase LIMIT 10",
+    "latest": "SELECT phrase FROM visits WHERE phrase <> '' ORDER BY seen, visit_id LIMIT 10",
+    "minutes": "SELECT extract(minute FROM seen) AS m, phrase, count(*) AS c FROM visits GROUP BY m, phrase ORDER BY c DESC, m, phrase LIMIT 10",
     "wide": "SELECT sum(width), sum(width + 1), sum(width + 2), sum(width + 3), sum(width + 4), sum(width + 5) FROM visits",
     "ips": "SELECT ip, count(*) AS c, sum(is_refresh::INT), avg(width) FROM visits GROUP BY ip ORDER BY c DESC, ip LIMIT 10",
     "urls": "SELECT url, count(*) AS c FROM visits GROUP BY url ORDER BY c DESC, url LIMIT 10",
-    "days": "SELECT date_trunc('day', at) AS d, count(*) FROM visits WHERE counter = 62 AND NOT is_refresh GROUP BY d ORDER BY d",
+    "days": "SELECT date_trunc('day', seen) AS d, count(*) FROM visits WHERE counter = 62 AND NOT is_refresh GROUP BY d ORDER BY d",
 }
 
 
