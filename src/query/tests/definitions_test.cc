@@ -168,6 +168,7 @@ TEST_F(DefinitionsTest, MacrosAreTrees) {
            "least ORDER BY id",
            "CREATE MACRO kept(l, x) AS list_filter(l, x -> x > 1)",
            "CREATE MACRO total() AS (SELECT sum(price) FROM shop.orders)",
+           "CREATE MACRO most(p) AS (SELECT max(price) FROM shop.orders WHERE id = p)",
            "CREATE MACRO quadruple(a) AS twice(twice(a))"});
   expect_all({
       {"SELECT twice(price) FROM shop.orders WHERE id = 2", "[[40]]"},
@@ -179,6 +180,9 @@ TEST_F(DefinitionsTest, MacrosAreTrees) {
       {"SELECT d.price FROM shop.dear(least := 30) d", "[[30]]"},
       {"SELECT kept([1, 2, 3], 99)", "[[[2,3]]]"},
       {"SELECT total()", "[[60]]"},
+      {"SELECT most(id) FROM shop.orders o WHERE id = 2", "[[20]]"},
+      {"SELECT list_transform([id], lambda id: twice(id)) FROM shop.orders WHERE most(id) = 20",
+       "[[[4]]]"},
       {"SELECT quadruple(id) FROM shop.orders ORDER BY id LIMIT 1", "[[4]]"},
       {"SELECT id FROM shop.orders WHERE twice(price) > 30 ORDER BY twice(id) DESC", "[[3],[2]]"},
   });
