@@ -181,7 +181,7 @@ TEST_F(DefinitionsTest, MacrosAreTrees) {
       {"SELECT kept([1, 2, 3], 99)", "[[[2,3]]]"},
       {"SELECT total()", "[[60]]"},
       {"SELECT most(id) FROM shop.orders o WHERE id = 2", "[[20]]"},
-      {"SELECT list_transform([id], lambda id: twice(id)) FROM shop.orders WHERE most(id) = 20",
+      {"SELECT list_transform([id], lambda id: twice(id)) FROM shop.orders o WHERE most(id) = 20",
        "[[[4]]]"},
       {"SELECT quadruple(id) FROM shop.orders ORDER BY id LIMIT 1", "[[4]]"},
       {"SELECT id FROM shop.orders WHERE twice(price) > 30 ORDER BY twice(id) DESC", "[[3],[2]]"},
