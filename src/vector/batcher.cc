@@ -13,20 +13,43 @@ struct SearchBatcher::Waiter {
   RowSet filter;
   ScanQuery query;
   bool done = false;
-  Result<std::vector<Hit>> answer;
+  /// Stays if the pass ends by an exception: there is no memory.
+  Result<std::vector<Hit>> answer =
+      fail(ErrorCode::ResourceExhausted, "there was no memory for the search");
+};
+
+/// A pass, from when it may run without the lock to when others may run: however it ends.
+class SearchBatcher::Pass {
+ public:
+  Pass(SearchBatcher& batcher, std::unique_lock<std::mutex>& lock,
+       std::span<const std::shared_ptr<Waiter>> batch)
+      : batcher_(batcher), lock_(lock), batch_(batch) {
+    batcher_.running_ = true;
+    lock_.unlock();
+  }
+  ~Pass() {
+    lock_.lock();
+    for (const auto& waiter : batch_) {
+      waiter->done = true;
+    }
+    batcher_.running_ = false;
+    batcher_.changed_.notify_all();
+  }
+  Pass(const Pass&) = delete;
+  Pass& operator=(const Pass&) = delete;
+
+ private:
+  SearchBatcher& batcher_;
+  std::unique_lock<std::mutex>& lock_;
+  std::span<const std::shared_ptr<Waiter>> batch_;
 };
 
 Result<std::vector<Hit>> SearchBatcher::search(const RequestContext& context,
                                                const ScanQuery& query) {
   std::unique_lock lock(mutex_);
   if (!running_ && waiting_.empty()) {
-    running_ = true;
-    lock.unlock();
-    Result<std::vector<Hit>> answer = table_.search(context, query);
-    lock.lock();
-    running_ = false;
-    changed_.notify_all();
-    return answer;
+    const Pass pass(*this, lock, {});
+    return table_.search(context, query);
   }
   if (waiting_.size() >= kWaitingMax) {
     return fail(ErrorCode::ResourceExhausted, "too many searches wait for the same index",
@@ -60,8 +83,7 @@ void SearchBatcher::run_batch(std::unique_lock<std::mutex>& lock) {
   const std::vector<std::shared_ptr<Waiter>> batch(
       waiting_.begin(), waiting_.begin() + static_cast<std::ptrdiff_t>(count));
   waiting_.erase(waiting_.begin(), waiting_.begin() + static_cast<std::ptrdiff_t>(count));
-  running_ = true;
-  lock.unlock();
+  const Pass pass(*this, lock, batch);
   std::vector<ScanQuery> queries;
   queries.reserve(count);
   for (const auto& waiter : batch) {
@@ -75,12 +97,6 @@ void SearchBatcher::run_batch(std::unique_lock<std::mutex>& lock) {
     batch[i]->answer = answers ? Result<std::vector<Hit>>(std::move((*answers)[i]))
                                : table_.search(context, queries[i]);
   }
-  lock.lock();
-  for (const auto& waiter : batch) {
-    waiter->done = true;
-  }
-  running_ = false;
-  changed_.notify_all();
 }
 
 }  // namespace lakehouse::vector

@@ -32,6 +32,7 @@ class SearchBatcher {
 
  private:
   struct Waiter;
+  class Pass;
   void run_batch(std::unique_lock<std::mutex>& lock);
 
   const VectorTable& table_;
