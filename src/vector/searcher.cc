@@ -24,6 +24,7 @@ constexpr std::size_t kRerankMax = 200;
 /// A row's chunks crowd each other out: so many times more are looked at, again and again.
 constexpr std::size_t kWiden = 4;
 constexpr std::size_t kCandidatesMax = 10'000;
+constexpr std::size_t kRowsPerFeedback = 100;
 
 constexpr std::array<std::pair<SearchMode, std::string_view>, 3> kModes = {
     {{SearchMode::Vector, "vector"}, {SearchMode::Text, "text"}, {SearchMode::Hybrid, "hybrid"}}};
@@ -267,7 +268,11 @@ Result<std::vector<Searcher::Found>> Searcher::candidates(const RequestContext& 
   };
   std::vector<Found> out;
   if (request.mode == SearchMode::Hybrid) {
-    const HybridOptions options;
+    HybridOptions options;
+    // The best of a few are not typical of what is asked for.
+    const std::size_t rows =
+        task.allowed == nullptr ? task.loaded.alive().count() : task.allowed->count();
+    options.feedback_rows = std::min(options.feedback_rows, rows / kRowsPerFeedback);
     HybridSides sides;
     sides.nearest = nearest;
     sides.by_words = by_words;

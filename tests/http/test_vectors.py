@@ -46,7 +46,7 @@ def notes(server):
 
 
 def test_what_is_meant_is_found(server, notes):
-    assert keys(server, notes, "a pet that purrs") == [0]
+    assert keys(server, notes, "a sleeping kitten") == [0]
     assert keys(server, notes, "bookkeeping job") == [6]
     assert keys(server, notes, "hospital work", mode="hybrid") == [7]
     assert keys(server, notes, "trailers", mode="text", k=3) == [8]
