@@ -194,7 +194,7 @@ def measure(tokenizer, texts, tokens_max):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--texts", type=int, default=300)
+    parser.add_argument("--texts", type=int, default=200)
     options = parser.parse_args()
     tokenizer = Tokenizer.from_file(str(MODEL / "tokenizer.json"))
     tokenizer.no_padding()
