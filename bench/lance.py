@@ -52,7 +52,7 @@ def storage(connection, folder, dimensions, count):
     return lance
 
 
-def append(connection, folder, dimensions, count):
+def append_rows(connection, folder, dimensions, count):
     more = f"SELECT key + {count} AS key, vector::FLOAT[{dimensions}] AS vector FROM vectors LIMIT 1000"
     took = (seconds(lambda: connection.execute(f"COPY ({more}) TO '{folder / 'rows.lance'}' (FORMAT lance, mode 'append')")),
             seconds(lambda: connection.execute(f"COPY ({more}) TO '{folder / 'more.parquet'}' (FORMAT parquet)")))
@@ -95,7 +95,7 @@ def main():
                 recall, ms = search(connection, lance, queries, best, extra)
                 print(f"Lance {kind:12} build {took:7.1f} s   recall@10 {recall:.4f}  {ms:7.2f} ms{extra}")
             connection.execute(f"DROP INDEX near ON '{lance}'")
-        append(connection, pathlib.Path(folder), options.dimensions, len(rows))
+        append_rows(connection, pathlib.Path(folder), options.dimensions, len(rows))
         done = subprocess.run([bench, path, str(options.dimensions), str(options.queries), os.path.join(folder, "ours.index"), "alone"],
                               check=True, capture_output=True, text=True)
         build, append, recall, ms = done.stdout.split()
