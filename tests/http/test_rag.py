@@ -38,7 +38,7 @@ def ask(server, question, **fields):
 
 def test_an_answer_cites_words_that_are_in_the_row(server):
     answer = ask(server, "Who has worked as a welder in a refinery?")
-    assert not answer["abstained"] and "Ana Silva" in answer["answer"] + answer["citations"][0]["text"], answer
+    assert not answer["abstained"] and 1 in [citation["key"] for citation in answer["citations"]], answer
     for citation in answer["citations"]:
         note = dict(PEOPLE)[citation["key"]].encode()
         assert note[citation["start"]:citation["end"]].decode() == citation["text"]
