@@ -4,6 +4,7 @@
 #include <array>
 #include <memory>
 #include <string_view>
+#include <thread>
 #include <utility>
 
 #include <fmt/chrono.h>
@@ -23,6 +24,7 @@ namespace json = boost::json;
 constexpr std::size_t kQuestionBytesMax = 4'000;
 constexpr std::size_t kDatasetsMax = 100;
 constexpr std::size_t kSolvedMax = 3;
+constexpr std::size_t kWrittenTogether = 2;
 constexpr std::uint64_t kComparedRowsMax = 2'000;
 constexpr std::uint64_t kRowsMax = 10'000;
 constexpr std::uint32_t kExplanationTokensMax = 60;
@@ -112,7 +114,15 @@ Result<AskAnswer> AskService::ask(const RequestContext& context, const AskReques
   round.messages = ask_messages(prompt);
   while (!round.vote.is_decided(options_.attempts_max)) {
     LH_RETURN_IF_ERROR(context.check());
-    LH_RETURN_IF_ERROR(attempt(context, round));
+    // The first alone, so that the others find its prompt computed.
+    const std::size_t left = options_.attempts_max - round.attempts.size();
+    const std::size_t count = round.attempts.empty() ? 1 : std::min(left, kWrittenTogether);
+    for (Result<std::string>& sql : write_together(context, round, count)) {
+      if (!sql) {
+        return std::unexpected(std::move(sql).error());
+      }
+      LH_RETURN_IF_ERROR(attempt(context, round, *std::move(sql)));
+    }
   }
   AskAnswer answer;
   answer.attempts = round.attempts.size();
@@ -221,19 +231,35 @@ Result<std::vector<double>> AskService::table_scores(const RequestContext& conte
   return scores;
 }
 
-Result<std::string> AskService::write(const RequestContext& context, Round& round,
-                                      std::vector<ai::ChatMessage> messages) {
+std::vector<Result<std::string>> AskService::write_together(const RequestContext& context,
+                                                            const Round& round,
+                                                            std::size_t count) const {
+  std::vector<Result<std::string>> written(count);
+  {
+    std::vector<std::jthread> writers;
+    for (std::size_t i = 0; i < count; ++i) {
+      writers.emplace_back([&, i] {
+        written[i] = write(context, *round.generator, round.messages, round.attempts.size() + i);
+      });
+    }
+  }
+  return written;
+}
+
+Result<std::string> AskService::write(const RequestContext& context, ai::Generator& generator,
+                                      std::vector<ai::ChatMessage> messages,
+                                      std::size_t number) const {
   ai::GenerateRequest request;
   request.messages = std::move(messages);
   request.max_tokens = options_.sql_tokens_max;
-  // The first is the likeliest of all; the others are drawn, each from its own dice.
-  request.temperature = round.attempts.empty() ? 0 : options_.temperature;
-  request.seed = round.attempts.size() + 1;
+  // The first is the likeliest of all; the others are drawn, each with its own dice.
+  request.temperature = number == 0 ? 0 : options_.temperature;
+  request.seed = number + 1;
   request.grammar = select_grammar();
-  auto written = round.generator->generate(context, request, {});
+  auto written = generator.generate(context, request, {});
   if (!written && written.error().code == ErrorCode::Unimplemented) {
     request.grammar.clear();  // A provider without grammars: the dry run is strict enough.
-    written = round.generator->generate(context, request, {});
+    written = generator.generate(context, request, {});
   }
   if (!written) {
     return std::unexpected(std::move(written).error());
@@ -241,11 +267,10 @@ Result<std::string> AskService::write(const RequestContext& context, Round& roun
   return statement_in(written->text);
 }
 
-Status AskService::attempt(const RequestContext& context, Round& round) {
+Status AskService::attempt(const RequestContext& context, Round& round, std::string sql) {
   Attempt made;
-  std::vector<ai::ChatMessage> messages = round.messages;
+  made.sql = std::move(sql);
   while (true) {
-    LH_ASSIGN_OR_RETURN(made.sql, write(context, round, messages));
     // A statement that was run already has its rows.
     const auto same = std::ranges::find(round.attempts, made.sql, &Attempt::sql);
     if (same != round.attempts.end()) {
@@ -272,8 +297,12 @@ Status AskService::attempt(const RequestContext& context, Round& round) {
       break;
     }
     ++round.repairs;
-    messages = repair_messages(round.messages, made.sql,
-                               problem.message + (problem.hint.empty() ? "" : " " + problem.hint));
+    LH_ASSIGN_OR_RETURN(
+        made.sql,
+        write(context, *round.generator,
+              repair_messages(round.messages, made.sql,
+                              problem.message + (problem.hint.empty() ? "" : " " + problem.hint)),
+              round.attempts.size()));
   }
   round.vote.add(made.has_run ? std::optional(rows_key(made.rows)) : std::nullopt);
   round.attempts.push_back(std::move(made));

@@ -90,9 +90,13 @@ class AskService {
                                std::size_t columns_max);
   Result<std::vector<double>> table_scores(const RequestContext& context, const AskRequest& request,
                                            const std::vector<SchemaTable>& tables);
-  Status attempt(const RequestContext& context, Round& round);
-  Result<std::string> write(const RequestContext& context, Round& round,
-                            std::vector<ai::ChatMessage> messages);
+  /// So many statements, written side by side.
+  std::vector<Result<std::string>> write_together(const RequestContext& context, const Round& round,
+                                                  std::size_t count) const;
+  Result<std::string> write(const RequestContext& context, ai::Generator& generator,
+                            std::vector<ai::ChatMessage> messages, std::size_t number) const;
+  /// Runs a statement, mended where it does not run, and counts its vote.
+  Status attempt(const RequestContext& context, Round& round, std::string sql);
   Result<std::vector<boost::json::array>> run(const RequestContext& context, const std::string& sql,
                                               std::uint64_t row_limit);
   Status finish(const RequestContext& context, Round& round, const AskRequest& asked,
