@@ -285,7 +285,7 @@ void JobsHandlers::add_routes(Router& router) {
        .responses = {{.status = 200,
                       .description = "Events until the job is over.",
                       .content = {{.media_type = "text/event-stream",
-                                   .schema = R"({"type":"string"})"}}}},
+                                   .schema = R"({"description":"Events of text."})"}}}},
        .errors = {404},
        .handler = [this](Request request) { return events(std::move(request)); }});
 }
