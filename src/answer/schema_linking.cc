@@ -120,9 +120,9 @@ std::vector<std::string> value_phrases(std::string_view question, std::size_t co
       at = question.find(quote, end + 1);
     }
   }
-  const std::vector<TermAt> words = vector::analyse(question, Analysis::Plain);
+  const std::vector<TermAt> words = vector::analyse(question, Analysis::English);
   std::set<std::string> of_weight;
-  for (auto& term : vector::query_terms(question, Analysis::Plain)) {
+  for (auto& term : vector::query_terms(question, Analysis::English)) {
     of_weight.insert(std::move(term.term));
   }
   for (std::size_t count = kWordsOfPhraseMax; count >= 1; --count) {
