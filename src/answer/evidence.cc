@@ -128,9 +128,11 @@ bool reads_like_instructions(std::string_view sentence) {
                                                               "only with",
                                                               "with the word",
                                                               "hidden prompt"};
-  static constexpr std::array<std::string_view, 9> kAlone = {
-      "<|im_start|>", "<|im_end|>", "[inst]",       "<<sys>>",       "### instruction",
-      "### system",   "<|system|>", "begin system", "developer mode"};
+  static constexpr std::array<std::string_view, 17> kAlone = {
+      "<|im_start|>",    "<|im_end|>",     "[inst]",           "<<sys>>",         "### instruction",
+      "### system",      "<|system|>",     "begin system",     "developer mode",  "you must say",
+      "you must answer", "you must reply", "you must respond", "you must output", "you should say",
+      "you will say",    "you are to say"};
   const std::string text = " " + to_lower(sentence) + " ";
   const auto has = [&](std::string_view part) { return text.find(part) != std::string::npos; };
   return std::ranges::any_of(kAlone, has) ||
