@@ -40,6 +40,7 @@ def writer(tmp_path_factory, tiny):
 def events(response):
     """The events of a stream, as (name, data)."""
     name, found = None, []
+    response.encoding = "utf-8"  # As the specification of events says.
     for line in response.iter_lines(decode_unicode=True):
         if line.startswith("event: "):
             name = line.removeprefix("event: ")
@@ -158,6 +159,7 @@ class Ollama(http.server.BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
     asked = []
+    gone = False
 
     def log_message(self, *_):
         pass
@@ -173,6 +175,9 @@ class Ollama(http.server.BaseHTTPRequestHandler):
         self.answer({"models": [{"name": "writer:latest", "digest": "d1"}, {"name": "vectors:latest", "digest": "d2"}]})
 
     def do_POST(self):
+        if Ollama.gone:
+            self.close_connection = True  # Connections that were kept end without an answer.
+            return
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         Ollama.asked.append((self.path, body))
         if self.path == "/api/show":
@@ -218,6 +223,7 @@ provider = "friend"
         ranked = server.call("POST", "/ai/rerank", json={"query": "four", "texts": ["a longer text", "five"]})
         assert ranked["method"] == "embedding"
         assert [one["index"] for one in ranked["results"]] == [1, 0]
+        Ollama.gone = True
         provider.shutdown()
         provider.server_close()
         # Nobody is there any more: the model of this machine answers.
