@@ -336,7 +336,7 @@ void ModelHandlers::add_routes(Router& router) {
        .responses = {{.status = 200,
                       .description = "The answer.",
                       .content = {{.media_type = "text/event-stream",
-                                   .schema = R"({"type":"string"})"},
+                                   .schema = R"({"description":"Events of text."})"},
                                   content(kGenerated)}}},
        .errors = {404, 409, 413, 415, 501, 504},
        .handler = [this](Request request) { return generate(std::move(request)); }});

@@ -300,7 +300,7 @@ void RagHandlers::add_routes(Router& router) {
                       .description = "The answer.",
                       .content = {content(kAnswer),
                                   {.media_type = "text/event-stream",
-                                   .schema = R"({"type":"string"})"}}}},
+                                   .schema = R"({"description":"Events of text."})"}}}},
        .errors = {404, 406, 409, 413, 415, 422, 503, 504},
        .handler = [this](Request request) { return ask(std::move(request)); }});
   router.add({.method = Method::Get,
