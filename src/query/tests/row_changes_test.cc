@@ -344,13 +344,14 @@ TEST(RowChanges, PoliciesHoldForWhatIsChanged) {
   EXPECT_EQ(lake.text("DELETE FROM t WHERE name = 'n3'"), "[[0]]");
   EXPECT_TRUE(lake.text("UPDATE t SET id = 0 WHERE n = 1").starts_with("INVALID_ARGUMENT"));
   EXPECT_TRUE(lake.text("UPDATE t SET n = 1").starts_with("INVALID_ARGUMENT"));
+  EXPECT_TRUE(lake.text("UPDATE t SET id = id + 1000 WHERE id = 4").starts_with("PERMISSION"));
   // What is not seen stays as it is.
-  EXPECT_EQ(lake.text("UPDATE t SET id = id + 1000 WHERE id = 4 RETURNING *"), "[[1004,null]]");
+  EXPECT_EQ(lake.text("UPDATE t SET id = id - 1000 WHERE id = 4 RETURNING *"), "[[-996,null]]");
   EXPECT_EQ(lake.text("UPDATE t SET name = coalesce(name, 'new') WHERE id = 5 RETURNING name"),
             R"([["new"]])");
   policies.clear();
-  EXPECT_EQ(lake.text("FROM t WHERE id IN (4, 5, 1004, 20) ORDER BY id"),
-            R"([[5,"new",5],[20,"n20",6],[1004,"n4",4]])");
+  EXPECT_EQ(lake.text("FROM t WHERE id IN (-996, 4, 5, 20) ORDER BY id"),
+            R"([[-996,"n4",4],[5,"new",5],[20,"n20",6]])");
 }
 
 TEST(RowChanges, DeletesOfAnOlderFormatGoIntoVectors) {
