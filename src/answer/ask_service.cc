@@ -312,6 +312,7 @@ Status AskService::attempt(const RequestContext& context, Round& round, std::str
 Status AskService::dry_run(const RequestContext& context, const std::string& sql) {
   query::SqlRequest request;
   request.sql = sql;
+  request.reads_only = true;
   request.is_own = true;
   const auto plan = queries_.explain(context, request);
   return plan ? Status() : Status(std::unexpected(plan.error()));
@@ -321,6 +322,7 @@ Result<std::vector<json::array>> AskService::run(const RequestContext& context,
                                                  const std::string& sql, std::uint64_t row_limit) {
   query::SqlRequest request;
   request.sql = sql;
+  request.reads_only = true;
   request.limit = row_limit;
   request.timeout = options_.statement_timeout;
   request.is_own = true;
@@ -332,6 +334,7 @@ Status AskService::finish(const RequestContext& context, Round& round, const Ask
   // Once more, as a statement of the caller's: it is theirs, and in the log.
   query::SqlRequest request;
   request.sql = answer.sql;
+  request.reads_only = true;
   request.limit = asked.row_limit + 1;
   request.timeout = options_.statement_timeout;
   request.encoding = engine::Encoding::Json;

@@ -211,6 +211,18 @@ Result<QueryAnswer> QueryService::run(const RequestContext& context, const SqlRe
   return answer;
 }
 
+namespace {
+
+Status check_reads_only(const SqlRequest& request, const ParsedStatement& parsed) {
+  return request.reads_only && !std::holds_alternative<SelectStatement>(parsed.statement)
+             ? fail(ErrorCode::InvalidArgument,
+                    "this is no SELECT, and only reading is allowed here",
+                    "Send one SELECT statement.")
+             : Status();
+}
+
+}  // namespace
+
 Result<QueryAnswer> QueryService::run_active(const std::shared_ptr<Active>& active,
                                              const SqlRequest& request) {
   const RequestContext& context = active->context;
@@ -220,6 +232,7 @@ Result<QueryAnswer> QueryService::run_active(const std::shared_ptr<Active>& acti
     return fail(ErrorCode::InvalidArgument, "engine trino: only a SELECT runs on the cluster",
                 "Leave engine out, or say auto or local.");
   }
+  LH_RETURN_IF_ERROR(check_reads_only(request, *parsed));
   QueryAnswer answer;
   answer.query_id = active->info.id;
   answer.context = context;
@@ -258,6 +271,7 @@ Result<QueryAnswer> QueryService::run_active(const std::shared_ptr<Active>& acti
 Result<std::string> QueryService::explain(const RequestContext& context,
                                           const SqlRequest& request) {
   LH_ASSIGN_OR_RETURN(const auto parsed, parse(context, request.sql));
+  LH_RETURN_IF_ERROR(check_reads_only(request, *parsed));
   // Of what writes the rows of a SELECT, it is that one's plan.
   const SqlStatement& statement = parsed->statement;
   if (parsed->tree.is_null() || std::holds_alternative<ExplainStatement>(statement) ||

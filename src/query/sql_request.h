@@ -40,6 +40,8 @@ struct SqlRequest {
   std::function<bool(std::string_view tag)> knows_tag;
   /// Told how the statement fares in the engine; the service sets it.
   std::shared_ptr<engine::StatementMonitor> monitor;
+  /// InvalidArgument for whatever is no SELECT: for statements that a model wrote.
+  bool reads_only = false;
   /// A question of the server's own, in the caller's name: not in the log, and all of its rows,
   /// whatever the service's row limit is.
   bool is_own = false;
