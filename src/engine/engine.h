@@ -33,7 +33,7 @@ enum class Encoding : std::uint8_t {
   Ndjson,  ///< One JSON object a line.
   Csv,     ///< RFC 4180, with a header line.
   ArrowStream,  ///< The Arrow IPC stream format, schema and end-of-stream included.
-  Raw,  ///< For the server itself (raw_rows.h): numbers, text and FLOAT[] only.
+  Raw,          ///< For the server itself (raw_rows.h): numbers, text and FLOAT[] only.
 };
 
 struct Column {

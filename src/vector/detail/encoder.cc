@@ -8,8 +8,8 @@ namespace lakehouse::vector {
 namespace {
 
 constexpr std::size_t kRounds = 4;
-/// Of a coordinate, in standard deviations: what is beyond is cut off and counts as error. So far out
-/// that it is rare: neighbours are cut off at the same coordinate, so these errors add up.
+/// Of a coordinate, in standard deviations: what is beyond is cut off and counts as error. So far
+/// out that it is rare: neighbours are cut off at the same coordinate, so these errors add up.
 constexpr double kClip = 4.5;
 // Part of the file format: another one means other codes.
 constexpr std::uint64_t kRotationSeed = 0x6C616B65686F7573ULL;
