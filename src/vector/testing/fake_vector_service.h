@@ -11,9 +11,9 @@
 
 namespace lakehouse::vector::testing {
 
-/// Answers searches as a test says, and keeps what it was asked. Everything else is Unimplemented.
-/// Not thread-safe.
-class FakeVectorService final : public VectorService {
+/// Answers searches as a test says, and keeps what it was asked. Everything else is Unimplemented,
+/// until a test's own class overrides it. Not thread-safe.
+class FakeVectorService : public VectorService {
  public:
   IndexInfo index;                                   ///< What `get` finds, whatever the name.
   SearchResults results;                             ///< What searches find.

@@ -11,6 +11,7 @@
 #include "base/id.h"
 #include "base/json.h"
 #include "base/testing/matchers.h"
+#include "vector/testing/fake_vector_service.h"
 #include "vector/trial_service.h"
 
 namespace lakehouse::vector {
@@ -64,7 +65,7 @@ class Texts final : public PinnedEmbeddings {
 };
 
 /// One index, "docs", over these texts.
-class OneIndex final : public VectorService {
+class OneIndex final : public testing::FakeVectorService {
  public:
   explicit OneIndex(ai::ModelService& models) : models_(models) {
     info.id = "1";
@@ -82,7 +83,7 @@ class OneIndex final : public VectorService {
 
   Result<IndexInfo> get(const RequestContext&, std::string_view name) override {
     return name == info.name ? Result<IndexInfo>(info)
-                             : fail(ErrorCode::NotFound, "there is no such index");
+                             : lakehouse::fail(ErrorCode::NotFound, "there is no such index");
   }
   Result<std::shared_ptr<const PinnedEmbeddings>> pin_embeddings(const RequestContext&,
                                                                  std::string_view) override {
@@ -96,55 +97,18 @@ class OneIndex final : public VectorService {
   }
   Result<SearchResults> search(const RequestContext&, const SearchRequest& request) override {
     // Finds what begins so; the second generation finds nothing.
-    SearchResults results;
+    SearchResults found;
     const Texts texts(info, models_);
     for (std::size_t i = 0; i < texts.size() && request.generation != 2; ++i) {
       if (texts.text(i).contains(request.text)) {
-        results.hits.emplace_back().key = texts.key(i);
+        found.hits.emplace_back().key = texts.key(i);
       }
     }
-    return results;
+    return found;
   }
   void set_quality(Quality asked) override { quality = std::move(asked); }
 
-  Result<jobs::Job> create_index(const RequestContext&, const IndexSpec&,
-                                 const AlsoStart&) override {
-    return none();
-  }
-  Result<catalog::Page<IndexInfo>> list(const RequestContext&,
-                                        const catalog::PageRequest&) override {
-    return none();
-  }
-  Result<bool> drop(const RequestContext&, std::string_view) override { return none(); }
-  Result<IndexInfo> set_refresh(const RequestContext&, std::string_view, const Refresh&) override {
-    return none();
-  }
-  Result<std::vector<SearchResults>> search_all(const RequestContext&,
-                                                std::span<const SearchRequest>) override {
-    return none();
-  }
-  Result<std::vector<jobs::Job>> refresh(const RequestContext&, std::string_view) override {
-    return none();
-  }
-  Result<std::vector<StaleIndex>> stale(const RequestContext&) override { return none(); }
-  Result<jobs::Job> build_beside(const RequestContext&, std::string_view, const Recipe&,
-                                 const GraphSettings&) override {
-    return none();
-  }
-  Result<IndexInfo> switch_to(const RequestContext&, std::string_view, std::int64_t,
-                              bool) override {
-    return none();
-  }
-  Result<IndexInfo> drop_generation(const RequestContext&, std::string_view,
-                                    std::int64_t) override {
-    return none();
-  }
-  [[nodiscard]] IndexCacheStats cache_stats() const override { return {}; }
-  void run() override {}
-  void stop() override {}
-
  private:
-  static std::unexpected<Error> none() { return fail(ErrorCode::Unimplemented, "not here"); }
   ai::ModelService& models_;
 };
 
