@@ -184,9 +184,10 @@ class Terminal:
         return before
 
     def end(self):
-        """Ctrl-D until it takes it: one typed before the line editor listens is the terminal's."""
+        """Ctrl-D on an emptied line until it is taken: one typed before the line editor listens is the terminal's, and
+        leaves a character on the line that the next Ctrl-D would only list completions for."""
         for _ in range(100):
-            self.type("\x04")
+            self.type("\x15\x04")
             ready, _, _ = select.select([self.fd], [], [], 0.2)
             try:
                 while ready and os.read(self.fd, 65536):
