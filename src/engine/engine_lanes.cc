@@ -26,8 +26,9 @@ using Outcome = LaneAttempt::Outcome;
 constexpr std::chrono::milliseconds kLookEvery{250};
 // One for the child that a statement met its end with, one for bad luck.
 constexpr unsigned kChildrenGoneMax = 2;
-// A third of the weight: beside a light lane that never rests, a tenth of it took minutes for each.
-constexpr int kHeavyNice = 5;
+// Two thirds of the weight: beside a light lane that never rests, a third of it let statements of a
+// quarter of a minute meet their deadline of five.
+constexpr int kHeavyNice = 2;
 constexpr int kFileNice = 5;
 constexpr unsigned kLightPlacesPerCore = 4;
 
