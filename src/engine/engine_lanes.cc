@@ -29,7 +29,6 @@ constexpr unsigned kChildrenGoneMax = 2;
 // Two thirds of the weight: beside a light lane that never rests, a third of it let statements of a
 // quarter of a minute meet their deadline of five.
 constexpr int kHeavyNice = 2;
-constexpr int kFileNice = 5;
 constexpr unsigned kLightPlacesPerCore = 4;
 
 /// Whether the machine is about to run out of memory.
@@ -213,7 +212,7 @@ class EngineLanes::Impl {
     spare.folder = options.spill_directory / fmt::format("file-{}", ++file_starts_);
     options.spill_directory = spare.folder;
     options.memory_limit_bytes = file_memory_;
-    options.limits.nice = kFileNice;
+    options.limits.nice = kHeavyNice;
     options.grant = {};
     options.grant_later = true;
     name_log(options, Lane::File);
