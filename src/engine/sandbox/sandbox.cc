@@ -75,7 +75,9 @@ Status limit_resources(const SandboxOptions& options, bool counts_alone) {
   if (const std::uint64_t data = data_bytes_max(options); data != 0 && !kSanitized) {
     LH_RETURN_IF_ERROR(set_limit(RLIMIT_DATA, data));
   }
-  if (options.limits.nice > 0 && ::setpriority(PRIO_PROCESS, 0, options.limits.nice) != 0) {
+  // Whoever was started with less priority already may not take more back.
+  const int nice = ::getpriority(PRIO_PROCESS, 0);
+  if (options.limits.nice > nice && ::setpriority(PRIO_PROCESS, 0, options.limits.nice) != 0) {
     return fail(ErrorCode::FailedPrecondition, system_says());
   }
   return {};
