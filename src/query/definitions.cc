@@ -10,6 +10,7 @@
 
 #include "base/text.h"
 #include "iceberg/type_mapping.h"
+#include "query/error_position.h"
 #include "query/functions_allowed.h"
 #include "query/relations.h"
 #include "query/rewrite.h"
@@ -20,13 +21,6 @@ namespace lakehouse::query {
 namespace {
 
 constexpr std::string_view kDialect = "duckdb";
-
-std::unexpected<Error> at_position(Error error, std::size_t position) {
-  if (!error.position_bytes) {
-    error.position_bytes = position;
-  }
-  return std::unexpected(std::move(error));
-}
 
 catalog::ViewCommitOptions view_options(const Definitions::Hook& also) {
   catalog::ViewCommitOptions options;

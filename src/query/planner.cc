@@ -13,6 +13,7 @@
 
 #include "base/json.h"
 #include "base/text.h"
+#include "query/error_position.h"
 #include "query/function_calls.h"
 #include "query/macro_expand.h"
 #include "query/pivot_values.h"
@@ -32,13 +33,6 @@ constexpr std::size_t kViewDepthMax = 32;
 
 std::string dotted(const std::vector<std::string>& parts) {
   return fmt::format("{}", fmt::join(parts, "."));
-}
-
-std::unexpected<Error> at_position(Error error, std::optional<std::size_t> position) {
-  if (!error.position_bytes) {
-    error.position_bytes = position;
-  }
-  return std::unexpected(std::move(error));
 }
 
 /// Which snapshot a reference means.

@@ -11,6 +11,7 @@
 
 #include "query/change_plan.h"
 #include "query/constant_stream.h"
+#include "query/error_position.h"
 #include "query/rewrite.h"
 #include "query/statement_writer.h"
 
@@ -27,13 +28,6 @@ constexpr int kTriesMax = 20;
 constexpr int kFreeTries = 2;
 /// Of rows that a receipt keeps.
 constexpr std::size_t kKeptBytesMax = std::size_t{1} << 20U;
-
-std::unexpected<Error> at_position(Error error, std::size_t position) {
-  if (!error.position_bytes) {
-    error.position_bytes = position;
-  }
-  return std::unexpected(std::move(error));
-}
 
 const NamePath* changed_table(const SqlStatement& statement) {
   if (const auto* change = std::get_if<ChangeStatement>(&statement)) {

@@ -14,6 +14,7 @@
 #include "query/constant_stream.h"
 #include "query/ddl.h"
 #include "query/definitions.h"
+#include "query/error_position.h"
 #include "query/planner.h"
 #include "query/rewrite.h"
 #include "query/row_check.h"
@@ -23,13 +24,6 @@ namespace lakehouse::query {
 namespace {
 
 namespace json = boost::json;
-
-std::unexpected<Error> at_position(Error error, std::size_t position) {
-  if (!error.position_bytes) {
-    error.position_bytes = position;
-  }
-  return std::unexpected(std::move(error));
-}
 
 /// The column's exact name, by the rules of names.
 Result<std::string> exact_column(const iceberg::Schema& schema, const std::string& name) {
