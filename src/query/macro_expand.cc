@@ -9,6 +9,7 @@
 
 #include "base/text.h"
 #include "query/functions_allowed.h"
+#include "query/tree.h"
 
 namespace lakehouse::query {
 namespace {
@@ -44,12 +45,32 @@ std::string spelled(const MacroDefinition& definition) {
   return "(" + out + ")";
 }
 
-/// Puts arguments in the place of parameters.
+/// A macro's arguments, as a row that its subqueries see.
+constexpr std::string_view kRow = "lh_arguments";
+constexpr std::string_view kLeftSide = "lh_left";
+
+bool holds_columns(const json::value& at) {
+  if (const json::array* list = at.if_array()) {
+    return std::ranges::any_of(*list, holds_columns);
+  }
+  const json::object* node = at.if_object();
+  if (node == nullptr) {
+    return false;
+  }
+  const std::string kind = text_of(*node, "class");
+  return kind == "COLUMN_REF" || kind == "POSITIONAL_REFERENCE" ||
+         std::ranges::any_of(*node, [](const auto& field) { return holds_columns(field.value()); });
+}
+
+/// Puts arguments in the place of parameters. `f(a)` means the caller's `a`, whatever columns the
+/// tables in f's subqueries have: what stands in one becomes
+///
+///   (SELECT <the subquery, with lh_arguments.p> FROM (SELECT a AS p) AS lh_arguments)
 class Substitution {
  public:
   Substitution(const std::map<std::string, json::object>& arguments, const json::value* location,
-               std::size_t* nodes)
-      : arguments_(arguments), location_(location), nodes_(nodes) {}
+               std::size_t* nodes, bool is_table)
+      : arguments_(arguments), location_(location), nodes_(nodes), is_table_(is_table) {}
 
   void walk(json::value& at) {
     if (json::array* list = at.if_array()) {
@@ -62,8 +83,8 @@ class Substitution {
     if (node == nullptr || ++*nodes_ > kNodesMax) {
       return;
     }
-    if (const json::object* argument = argument_for(*node)) {
-      json::object copy = *argument;
+    if (const auto found = argument_for(*node); found != arguments_.end()) {
+      json::object copy = take(found->first, found->second);
       if (std::string alias = text_of(*node, "alias"); !alias.empty()) {
         copy["alias"] = alias;
       }
@@ -71,14 +92,25 @@ class Substitution {
       *node = std::move(copy);
       return;
     }
-    if (json::value* place = node->if_contains("query_location")) {
+    if (!is_table_ && row_ == nullptr && text_of(*node, "class") == "SUBQUERY") {
+      walk_subquery(*node);
+      return;
+    }
+    walk_fields(*node);
+  }
+
+ private:
+  using Arguments = std::map<std::string, json::object>;
+
+  void walk_fields(json::object& node) {
+    if (json::value* place = node.if_contains("query_location")) {
       *place = location_ == nullptr ? json::value(nullptr) : *location_;
     }
     std::vector<std::string> hidden;
-    if (text_of(*node, "class") == "LAMBDA") {
-      hide_parameters(node->at("lhs"), hidden);
+    if (text_of(node, "class") == "LAMBDA") {
+      hide_parameters(node.at("lhs"), hidden);
     }
-    for (auto& field : *node) {
+    for (auto& field : node) {
       if (field.key() != "lhs" || hidden.empty()) {
         walk(field.value());
       }
@@ -88,18 +120,59 @@ class Substitution {
     }
   }
 
- private:
-  const json::object* argument_for(const json::object& node) const {
+  void walk_subquery(json::object& node) {
+    json::value* const child = node.if_contains("child");
+    json::object left;
+    if (child != nullptr && child->is_object()) {
+      // It stands before the subquery, and may hold aggregates over the caller's rows.
+      walk(*child);
+      left = std::move(child->get_object());
+      *child = nullptr;
+    }
+    json::array row;
+    row_ = &row;
+    walk_fields(node);
+    row_ = nullptr;
+    taken_.clear();
+    if (!left.empty() && row.empty()) {
+      *child = std::move(left);
+    } else if (!left.empty()) {
+      *child = tree::column({std::string(kRow), std::string(kLeftSide)});
+      row.push_back(tree::aliased(std::move(left), kLeftSide));
+    }
+    if (row.empty()) {
+      return;
+    }
+    const std::string alias = text_of(node, "alias");
+    node["alias"] = "";
+    node = tree::scalar(
+        tree::select(json::array{std::move(node)},
+                     tree::subquery(tree::select(std::move(row), tree::empty_table()), kRow)));
+    node["alias"] = alias;
+  }
+
+  Arguments::const_iterator argument_for(const json::object& node) const {
     if (text_of(node, "class") != "COLUMN_REF") {
-      return nullptr;
+      return arguments_.end();
     }
     const json::array& names = node.at("column_names").as_array();
     if (names.size() != 1 || !names.front().is_string()) {
-      return nullptr;
+      return arguments_.end();
     }
     const std::string name = to_lower(names.front().get_string());
-    const auto found = arguments_.find(name);
-    return found == arguments_.end() || hidden_.contains(name) ? nullptr : &found->second;
+    return hidden_.contains(name) ? arguments_.end() : arguments_.find(name);
+  }
+
+  /// What stands for an argument where the walk is.
+  json::object take(const std::string& name, const json::object& argument) {
+    if (row_ == nullptr || !holds_columns(argument)) {
+      return argument;
+    }
+    if (taken_.insert(name).second) {
+      row_->push_back(tree::aliased(argument, name));
+      *nodes_ += count(argument);
+    }
+    return tree::column({std::string(kRow), name});
   }
 
   /// The names in front of a lambda's arrow are its own.
@@ -135,9 +208,12 @@ class Substitution {
     return out;
   }
 
-  const std::map<std::string, json::object>& arguments_;
+  const Arguments& arguments_;
   const json::value* location_;
   std::size_t* nodes_;
+  bool is_table_;
+  json::array* row_ = nullptr;   ///< Of the subquery that the walk is in; null: in none.
+  std::set<std::string> taken_;  ///< The arguments in it.
   std::multiset<std::string> hidden_;
 };
 
@@ -210,7 +286,9 @@ Result<json::value> MacroExpander::body(const json::object& call, const Called& 
                                            ? trees_.select(context_, sql)
                                            : trees_.expression(context_, sql));
   json::value copy = *tree;
-  Substitution(called.arguments, call.if_contains("query_location"), &nodes_).walk(copy);
+  Substitution(called.arguments, call.if_contains("query_location"), &nodes_,
+               called.definition->is_table)
+      .walk(copy);
   if (nodes_ > kNodesMax) {
     return refuse(call, fmt::format("the macros come to more than {} nodes", kNodesMax));
   }

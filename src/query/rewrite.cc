@@ -426,10 +426,7 @@ class Walker {
   Status node(object& inner) {
     const std::size_t ctes = ctes_.size();
     const std::size_t shown = shown_.size();
-    const object* const around = std::exchange(only_select_, ++nodes_ == 1 ? &inner : nullptr);
     const Status done = node_inside(inner);
-    only_select_ = around;
-    --nodes_;
     ctes_.resize(ctes);
     cte_entries_.resize(ctes);
     shown_.resize(shown);
@@ -822,54 +819,11 @@ class Walker {
     if (name == "COLUMN_REF") {
       LH_RETURN_IF_ERROR(column_ref(inner));
     }
-    lambdas_ += name == "LAMBDA" ? 1 : 0;
-    Status inside = of_kind(inner, "class", kExpressions, "expression");
-    lambdas_ -= name == "LAMBDA" ? 1 : 0;
-    LH_RETURN_IF_ERROR(std::move(inside));
+    LH_RETURN_IF_ERROR(of_kind(inner, "class", kExpressions, "expression"));
     if (wants_guard(inner)) {
       found_.calls.push_back(&inner);
     }
     return {};
-  }
-
-  /// The one source of the outermost SELECT, by its name; empty if that is not what it has.
-  [[nodiscard]] std::string only_source() const {
-    const value* from = only_select_ == nullptr ? nullptr : only_select_->if_contains("from_table");
-    const object* ref = from == nullptr ? nullptr : from->if_object();
-    const std::string type = ref == nullptr ? "" : text_of(*ref, "type");
-    if (type != "BASE_TABLE" && type != "SUBQUERY") {
-      return {};
-    }
-    const std::string alias = text_of(*ref, "alias");
-    return alias.empty() ? text_of(*ref, "table_name") : alias;
-  }
-  [[nodiscard]] bool is_column_alias(std::string_view name) const {
-    const value* list = only_select_->if_contains("select_list");
-    return list != nullptr && list->is_array() &&
-           std::ranges::any_of(list->get_array(), [name](const value& item) {
-             return item.is_object() && to_lower(text_of(item.get_object(), "alias")) == name;
-           });
-  }
-  /// f(a) where f has a subquery: the `a` is the caller's, whatever columns that subquery has.
-  /// Whose it is, is clear where there is one source only.
-  void qualify_arguments(object& call) const {
-    const std::string source = lambdas_ == 0 ? only_source() : std::string();
-    value* arguments = source.empty() ? nullptr : call.if_contains("children");
-    for (std::size_t i = 0;
-         arguments != nullptr && arguments->is_array() && i < arguments->get_array().size(); ++i) {
-      object* argument = arguments->get_array()[i].if_object();
-      value* names = argument == nullptr || text_of(*argument, "class") != "COLUMN_REF"
-                         ? nullptr
-                         : argument->if_contains("column_names");
-      if (names == nullptr || !names->is_array() || names->get_array().size() != 1 ||
-          !names->get_array().front().is_string()) {
-        continue;
-      }
-      const std::string name = to_lower(names->get_array().front().get_string());
-      if (!is_column_alias(name) && !is_volatile_function(name) && !is_user(name)) {
-        names->get_array().insert(names->get_array().begin(), value(source));
-      }
-    }
   }
 
   /// A call of what the engine does not have becomes what it stands for, which may be a call again.
@@ -881,7 +835,6 @@ class Walker {
         return refuse(inner, fmt::format("the macro {} calls itself without end",
                                          text_of(inner, "function_name")));
       }
-      qualify_arguments(inner);
       LH_ASSIGN_OR_RETURN(auto meant, options_.functions->expression(inner));
       if (!meant) {
         return {};
@@ -947,9 +900,6 @@ class Walker {
   std::vector<std::vector<std::pair<Shown, object*>>> shown_;
   std::map<const object*, std::vector<Condition>> conditions_;  ///< By the tables' nodes.
   std::size_t depth_ = 0;
-  std::size_t nodes_ = 0;                ///< Query nodes around.
-  std::size_t lambdas_ = 0;              ///< Around.
-  const object* only_select_ = nullptr;  ///< The query node, unless it is in another.
 };
 
 void replace(object& node, object source, std::string_view alias) {

@@ -179,12 +179,24 @@ object negated(object expression) {
   return operation("OPERATOR_NOT", array{std::move(expression)});
 }
 
-object exists(object node) {
+namespace {
+
+object of_subquery(std::string_view type, object node) {
   object expression = of_class("SUBQUERY", "SUBQUERY");
-  expression["subquery_type"] = "EXISTS";
+  expression["subquery_type"] = type;
   expression["subquery"] = object{{"node", std::move(node)}, {"named_param_map", array()}};
   expression["comparison_type"] = "INVALID";
   return expression;
+}
+
+}  // namespace
+
+object exists(object node) {
+  return of_subquery("EXISTS", std::move(node));
+}
+
+object scalar(object node) {
+  return of_subquery("SCALAR", std::move(node));
 }
 
 object when(object condition, object then, object otherwise) {

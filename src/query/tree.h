@@ -47,6 +47,8 @@ object all_of(array conditions);  ///< At least one; a single one stays as it is
 object any_of(array conditions);
 object negated(object expression);
 object exists(object node);
+/// (SELECT ...), a value.
+object scalar(object node);
 /// CASE WHEN condition THEN then ELSE otherwise END.
 object when(object condition, object then, object otherwise);
 object lambda(std::string_view parameter, object body);

@@ -159,6 +159,34 @@ TEST_F(DefinitionsTest, PoliciesHoldInViews) {
   run_all({"DROP VIEW shop.all_orders"});
 }
 
+TEST_F(DefinitionsTest, ArgumentsOfMacrosAreTheCallers) {
+  // The macros' own tables have columns called id and price, too.
+  run_all({"CREATE MACRO price_of(p) AS (SELECT max(price) FROM shop.orders WHERE id = p)",
+           "CREATE MACRO is_price(p) AS p IN (SELECT price FROM shop.orders WHERE price <= p)",
+           "CREATE MACRO has_row(p) AS EXISTS (SELECT 1 FROM shop.orders WHERE id = p)",
+           "CREATE MACRO part(x) AS sum(x) / (SELECT sum(price) FROM shop.orders WHERE price >= 0)",
+           "CREATE MACRO between_them(a, b) AS (SELECT count(*) FROM shop.orders WHERE id BETWEEN "
+           "a AND b)",
+           "CREATE MACRO outer_price(p) AS price_of(price_of(p) / 10) + p - p"});
+  expect_all({
+      {"SELECT price_of(id) FROM shop.orders WHERE id = 1", "[[10]]"},
+      {"SELECT price_of(id) FROM (SELECT 1 AS id) a, (SELECT 2 AS other) b", "[[10]]"},
+      {"SELECT price_of(id + other) FROM (SELECT 1 AS id) a, (SELECT 1 AS other) b", "[[20]]"},
+      {"SELECT (SELECT price_of(id)) FROM shop.orders WHERE id = 2", "[[20]]"},
+      {"SELECT id FROM shop.orders WHERE price_of(id) > 15 ORDER BY price_of(id) DESC",
+       "[[3],[2]]"},
+      {"SELECT price_of(max(id)) FROM shop.orders", "[[30]]"},
+      {"SELECT id + 1 AS k, price_of(k) FROM shop.orders WHERE id = 1", "[[2,20]]"},
+      {"SELECT is_price(id), is_price(price) FROM shop.orders WHERE id = 1", "[[false,true]]"},
+      {"SELECT is_price(max(price)), is_price(max(id)) FROM shop.orders", "[[true,false]]"},
+      {"SELECT has_row(price), has_row(id) FROM shop.orders WHERE id = 3", "[[false,true]]"},
+      {"SELECT (part(id) * 10)::INTEGER FROM shop.orders", "[[1]]"},
+      {"SELECT between_them(id, b := id + 1) FROM shop.orders ORDER BY id", "[[2],[2],[1]]"},
+      {"SELECT outer_price(id) FROM shop.orders ORDER BY id", "[[10],[20],[30]]"},
+  });
+  expect_refused({{"SELECT price_of(price) FROM (SELECT 1 AS other) t", "price"}});
+}
+
 TEST_F(DefinitionsTest, MacrosAreTrees) {
   run_all({"CREATE MACRO twice(a) AS a + a",
            "CREATE MACRO shop.with_tax(p, rate := 0.5) AS p + p * rate",
