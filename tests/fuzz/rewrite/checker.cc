@@ -16,11 +16,11 @@ namespace {
 
 /// How the rewriter says that it will not have something.
 bool is_refusal(const Answer& answer) {
-  static constexpr std::array<std::string_view, 13> kWords = {
-      "gives a table",     "is not allowed",      "is not supported",  "is not understood",
-      "may not be called", "AT takes a constant", "nested too deeply", "there is no ",
-      "keep no default",   "a request holds one", "are not supported", "is reserved",
-      "not a constant"};
+  static constexpr auto kWords = std::to_array<std::string_view>(
+      {"gives a table", "is not allowed", "is not supported", "is not understood",
+       "may not be called", "AT takes a constant", "nested too deeply", "there is no ",
+       "keep no default", "a request holds one", "are not supported", "is reserved",
+       "not a constant", "column \"rowid\" not found", "column named \"rowid\""});
   return !answer.is_ok &&
          (answer.code == ErrorCode::InvalidArgument || answer.code == ErrorCode::NotFound ||
           answer.code == ErrorCode::Unimplemented) &&
@@ -31,6 +31,7 @@ bool is_refusal(const Answer& answer) {
 bool is_late(const Answer& answer) {
   static constexpr auto kWords = std::to_array<std::string_view>({"ould not convert",
                                                                   "ould not cast",
+                                                                  "Cannot cast",
                                                                   "can't be cast",
                                                                   "Unimplemented type for cast",
                                                                   "out of range",
@@ -86,13 +87,16 @@ bool same(const Answer& a, const Answer& b) {
   return a.is_ok == b.is_ok && (!a.is_ok || (a.rows == b.rows && a.types == b.types));
 }
 
-/// Asks plain DuckDB again with the same rows in other orders.
+/// Asks plain DuckDB again with the same rows in other orders, and where it plans otherwise.
 bool hangs_on_order(Peer& peer, const std::string& principal, const PolicySet& policies,
                     const std::string& sql, const Answer& theirs) {
   bool differs = false;
-  for (std::size_t order = 1; order <= 4 && !differs; ++order) {
-    peer.show(principal, policies, order);
-    differs = !same(peer.run(sql), theirs);
+  for (std::size_t order = 1; order <= 6 && !differs; ++order) {
+    const bool is_diluted = order > 4;
+    peer.show(principal, policies, {order, is_diluted});
+    const Answer other = peer.run(sql);
+    // What is a view now can be less than a table, but what it answers is the same.
+    differs = !same(other, theirs) && (other.is_ok || !is_diluted);
   }
   peer.show(principal, policies);
   return differs;

@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "generator.h"
 
@@ -297,7 +298,15 @@ std::string Generator::window(const Scope& scope) {
     case 1: return "dense_rank() OVER " + over;
     case 2: return fmt::format("count({}) OVER {}", leaf(Kind::Text, scope), over);
     case 3: return fmt::format("max({}) OVER {}", leaf(Kind::Int, scope), over);
-    default: return "row_number() OVER " + over;
+    default: {
+      // By all columns, so that it is clear which of two rows comes first.
+      std::vector<std::string> names;
+      for (const Column& column : scope) {
+        names.push_back(column.name);
+      }
+      return fmt::format("row_number() OVER (PARTITION BY {} ORDER BY {}, {})",
+                         leaf(comparable(), scope), leaf(Kind::Int, scope), fmt::join(names, ", "));
+    }
   }
 }
 

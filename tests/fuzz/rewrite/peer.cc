@@ -28,6 +28,7 @@ Peer::Peer() {
 
 void Peer::make_tables() {
   must("CREATE SCHEMA IF NOT EXISTS whole");
+  must("CREATE SCHEMA IF NOT EXISTS diluted");
   for (const Table& table : tables()) {
     for (const std::string& step : table.history) {
       must(replaced(step, "{}", "whole."));
@@ -39,7 +40,30 @@ void Peer::make_tables() {
   }
 }
 
-void Peer::show(const std::string& principal, const PolicySet& policies, std::size_t order) {
+void Peer::make_table(const std::string& name, const std::string& select, Layout layout) {
+  const std::string rows =
+      layout.order == 0
+          ? select
+          : fmt::format("FROM ({}) AS shuffled ORDER BY md5(shuffled::VARCHAR || '{}')", select,
+                        layout.order);
+  // Each is either a table or a view.
+  (void)ask(engine_.pool(), "DROP VIEW IF EXISTS main." + name);
+  (void)ask(engine_.pool(), "DROP TABLE IF EXISTS main." + name);
+  if (!layout.is_diluted) {
+    must(fmt::format("CREATE TABLE main.{} AS {}", name, rows));
+    return;
+  }
+  must(
+      fmt::format("CREATE OR REPLACE TABLE diluted.{} AS SELECT rows_shown.*, copy_number FROM "
+                  "({}) AS rows_shown, range(50) AS copies(copy_number)",
+                  name, rows));
+  must(
+      fmt::format("CREATE VIEW main.{0} AS SELECT * EXCLUDE (copy_number) FROM diluted.{0} "
+                  "WHERE copy_number = 7",
+                  name));
+}
+
+void Peer::show(const std::string& principal, const PolicySet& policies, Layout layout) {
   principal_ = principal;
   policies_ = policies;
   shown_secrets_.clear();
@@ -53,16 +77,12 @@ void Peer::show(const std::string& principal, const PolicySet& policies, std::si
                       policy == policies.end() ? governance::TablePolicy{} : policy->second);
     select = replaced(std::move(select), "current_user", fmt::format("'{}'", principal));
     select = replaced(std::move(select), "main.", "whole.");
-    if (order > 0) {
-      select = fmt::format("FROM ({}) AS shuffled ORDER BY md5(shuffled::VARCHAR || '{}')", select,
-                           order);
-    }
-    must(fmt::format("CREATE OR REPLACE TABLE main.{} AS {}", table.name, select));
+    make_table(table.name, select, layout);
     for (std::string& secret : secrets_in(must("FROM main." + table.name))) {
       shown_secrets_.insert(std::move(secret));
     }
   }
-  for (const std::string& definition : definitions()) {
+  for (const std::string& definition : plain_definitions()) {
     // Of a column that is not shown there is no view: then it fails on both sides.
     (void)ask(engine_.pool(), replaced(definition, "CREATE MACRO", "CREATE OR REPLACE MACRO"));
   }

@@ -16,9 +16,16 @@ class Peer {
  public:
   Peer();
 
-  /// From now on the tables are as `principal` may see them. `order` shuffles their rows, unless it
-  /// is 0. Throws std::runtime_error if a policy's SQL does not run.
-  void show(const std::string& principal, const PolicySet& policies, std::size_t order = 0);
+  /// How the tables hold their rows.
+  struct Layout {
+    std::size_t order = 0;  ///< Shuffles the rows, unless it is 0.
+    /// Between many others, which a view leaves out: DuckDB expects more rows, and plans otherwise.
+    bool is_diluted = false;
+  };
+
+  /// From now on the tables are as `principal` may see them. Throws std::runtime_error if a
+  /// policy's SQL does not run.
+  void show(const std::string& principal, const PolicySet& policies, Layout layout = {0, false});
 
   Answer run(const std::string& sql);
 
@@ -30,6 +37,7 @@ class Peer {
 
  private:
   void make_tables();
+  void make_table(const std::string& name, const std::string& select, Layout layout);
   std::string must(const std::string& sql);
 
   engine::testing::TestEngine engine_;

@@ -10,7 +10,7 @@
 
 #include <algorithm>
 #include <array>
-#include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -222,6 +222,7 @@ Options parse_options(const std::vector<std::string>& arguments) {
 int run(const Options& options) {
   fmt::print("rewrite_check --seed {} --cases {}\n", options.seed, options.cases);
   std::fflush(stdout);
+  const auto begin = std::chrono::steady_clock::now();
   Run run(options);
   {
     std::vector<std::jthread> threads;
@@ -230,6 +231,9 @@ int run(const Options& options) {
     }
   }
   run.tally().print(options.verbose);
+  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
+  fmt::print("{:.0f} s, {:.1f} cases a second\n", took.count(),
+             static_cast<double>(options.cases) / took.count());
   // A fuzzer whose statements all fail proves nothing.
   const std::size_t same = run.tally().count(Verdict::Same);
   if (!options.statement && same * 3 < options.cases) {

@@ -213,6 +213,10 @@ SELECT chr(id::INT + 64) AS c, list_transform([id], lambda x: x::VARCHAR), hammi
 SELECT late, max({'p': person, 'l': late}) FROM events GROUP BY CUBE (late)
 SELECT kind, late, count(*), any_value({'l': late, 'k': [kind]}) IS NULL FROM events GROUP BY ROLLUP (kind, late)
 
+-- A LIMIT below another, with a subquery between them
+SELECT a.x FROM (SELECT id FROM orders WHERE starts_with(note, 'Q') AND person + id > 3 ORDER BY ALL LIMIT 5) a(x) WHERE 'Q7' <= ANY (SELECT late FROM events) ORDER BY 1 LIMIT 7
+SELECT name, r FROM (SELECT name, id + boss AS r FROM people WHERE length(email) > id ORDER BY pay, id LIMIT 9 OFFSET 2) a WHERE r < ALL (SELECT n FROM events) ORDER BY ALL LIMIT 4
+
 -- Samples
 SELECT count(*) FROM people TABLESAMPLE 100%
 SELECT count(*) FROM people USING SAMPLE 100% (bernoulli)

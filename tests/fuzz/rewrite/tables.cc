@@ -1,5 +1,7 @@
 #include "tables.h"
 
+#include <algorithm>
+
 namespace lakehouse::query::fuzz {
 namespace {
 
@@ -18,6 +20,12 @@ constexpr const char* kOrders =
     "['open', 'paid', 'void'][1 + i % 3] AS state, "
     "CASE WHEN i % 5 <> 0 THEN 'Q' || substr(md5('note' || i), 1, 12) END AS note, "
     "[{'sku': 'k' || i % 11, 'n': i % 4}] AS items FROM range(";
+
+constexpr const char* kPayOf =
+    "CREATE MACRO pay_of(p) AS (SELECT max(pay) FROM people WHERE id = p)";
+constexpr const char* kPlainPayOf =
+    "CREATE MACRO pay_of(p) AS (SELECT (SELECT max(pay) FROM people WHERE id = given.p) "
+    "FROM (SELECT p) AS given(p))";
 
 std::vector<Table> make() {
   const std::string people(kPeople);
@@ -87,9 +95,15 @@ const std::vector<std::string>& definitions() {
       "CREATE VIEW richest AS SELECT city, max(pay) AS pay, max(name) AS name FROM rich GROUP BY "
       "city",
       "CREATE MACRO next_one(x) AS x + 1",
-      "CREATE MACRO pay_of(p) AS (SELECT max(pay) FROM people WHERE id = p)",
+      kPayOf,
       "CREATE MACRO people_of(c) AS TABLE SELECT id, name, email FROM people WHERE city = c"};
   return all;
+}
+
+std::vector<std::string> plain_definitions() {
+  std::vector<std::string> out = definitions();
+  std::ranges::replace(out, std::string(kPayOf), std::string(kPlainPayOf));
+  return out;
 }
 
 const std::vector<std::string>& views() {
