@@ -21,6 +21,10 @@ struct EngineGrant {
   std::vector<std::filesystem::path> extensions = {};
   /// A TCP port of this machine that the child may connect to; none: no network at all.
   std::optional<std::uint16_t> loopback_port = std::nullopt;
+  /// What an extension with an event loop and a store of files of its own asks of the system: pairs
+  /// of Unix sockets, which lead from the child to itself and nowhere else, and hard links, which
+  /// Landlock holds to one writable folder.
+  bool runtime_calls = false;
 
   friend bool operator==(const EngineGrant&, const EngineGrant&) = default;
 };

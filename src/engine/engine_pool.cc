@@ -45,6 +45,9 @@ std::vector<std::string> child_arguments(const EngineOptions& options) {
   if (options.grant.loopback_port) {
     add("--loopback-port", std::to_string(*options.grant.loopback_port));
   }
+  if (options.grant.runtime_calls) {
+    add("--runtime-calls", "1");
+  }
   add("--data-bytes-max", std::to_string(options.limits.data_bytes_max));
   add("--nice", std::to_string(options.limits.nice));
   add("--grant-later", options.grant_later ? "1" : "0");

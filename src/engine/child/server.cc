@@ -1,6 +1,7 @@
 #include <atomic>
 #include <charconv>
 #include <cstdio>
+#include <cstdlib>
 #include <exception>
 #include <filesystem>
 #include <string>
@@ -69,6 +70,8 @@ Result<ServerOptions> read_options(int argc, char** argv) {
       options.database.grant.extensions.emplace_back(value);
     } else if (name == "--loopback-port") {
       options.database.grant.loopback_port = static_cast<std::uint16_t>(number(value));
+    } else if (name == "--runtime-calls") {
+      options.database.grant.runtime_calls = number(value) != 0;
     } else if (name == "--data-bytes-max") {
       options.limits.data_bytes_max = number(value);
     } else if (name == "--nice") {
@@ -126,6 +129,8 @@ Result<Opened> open_locked_in(ServerOptions options) {
     LH_RETURN_IF_ERROR(receive_grant(database.grant));
   }
   database.grant.writable.emplace_back(database.spill_directory);
+  // Extensions have temporary files of their own.
+  ::setenv("TMPDIR", database.spill_directory.c_str(), 1);
   const SandboxOptions sandbox{
       .grant = database.grant,
       .limits = options.limits,

@@ -145,7 +145,7 @@ Result<std::vector<SandboxLayer>> enter_sandbox(const SandboxOptions& options) {
   // Threads are counted by namespace since Linux 5.14; before, all of the user's were.
   const Status limited = limit_resources(options, alone && landlock.abi >= 2);
   const Status dropped = drop_privileges();
-  const Status called = restrict_system_calls(has_port);
+  const Status called = restrict_system_calls({.tcp = has_port, .runtime = grant.runtime_calls});
 
   const std::string version = fmt::format("Landlock, version {}", landlock.abi);
   const bool no_network = !has_port && (called || alone);

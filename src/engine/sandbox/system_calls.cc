@@ -192,7 +192,7 @@ scmp_arg_cmp masked(unsigned argument, std::uint64_t mask, std::uint64_t value) 
   return {.arg = argument, .op = SCMP_CMP_MASKED_EQ, .datum_a = mask, .datum_b = value};
 }
 
-Status allow_by_arguments(const Filter& filter, bool with_tcp) {
+Status allow_by_arguments(const Filter& filter, MoreCalls more) {
   constexpr std::uint32_t kAllow = SCMP_ACT_ALLOW;
   // Threads, and no processes or namespaces. clone3's flags lie in memory, where a filter cannot
   // look: the C library takes clone when it hears that there is no clone3.
@@ -216,7 +216,11 @@ Status allow_by_arguments(const Filter& filter, bool with_tcp) {
     LH_RETURN_IF_ERROR(
         add_rule(filter, kAllow, "ioctl", {equals(1, static_cast<std::uint64_t>(request))}));
   }
-  if (with_tcp) {
+  if (more.runtime) {
+    LH_RETURN_IF_ERROR(add_rule(filter, kAllow, "socketpair", {equals(0, AF_UNIX), equals(2, 0)}));
+    LH_RETURN_IF_ERROR(add_rule(filter, kAllow, "linkat", {equals(4, 0)}));
+  }
+  if (more.tcp) {
     for (const int family : {AF_INET, AF_INET6}) {
       constexpr std::uint64_t kType = 0xFFFFFFFFU & ~std::uint64_t{SOCK_CLOEXEC | SOCK_NONBLOCK};
       LH_RETURN_IF_ERROR(
@@ -230,12 +234,12 @@ Status allow_by_arguments(const Filter& filter, bool with_tcp) {
 
 }  // namespace
 
-Status restrict_system_calls(bool with_tcp) {
+Status restrict_system_calls(MoreCalls more) {
   LH_ASSIGN_OR_RETURN(const Filter filter, make_filter(SCMP_ACT_ERRNO(EPERM)));
   for (const char* name : kAllowed) {
     LH_RETURN_IF_ERROR(add_rule(filter, SCMP_ACT_ALLOW, name));
   }
-  LH_RETURN_IF_ERROR(allow_by_arguments(filter, with_tcp));
+  LH_RETURN_IF_ERROR(allow_by_arguments(filter, more));
   const int code = seccomp_load(filter.get());
   return code == 0 ? Status() : Status(std::unexpected(broken("does not load", code)));
 }

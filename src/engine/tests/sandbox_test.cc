@@ -252,6 +252,12 @@ TEST_F(Sandbox, SystemCallsOfNoDatabaseAreRefused) {
   const auto socket_of = [](int family, int type) {
     return [=] { return static_cast<long>(::socket(family, type, 0)); };
   };
+  const auto pair_of = [](int family) {
+    return [=] {
+      std::array<int, 2> fds{};
+      return static_cast<long>(::socketpair(family, SOCK_STREAM, 0, fds.data()));
+    };
+  };
   const std::vector<Attempt> attempts{
       {"fork", raw(SYS_clone, SIGCHLD)},
       {"vfork", raw(SYS_vfork)},
@@ -266,6 +272,7 @@ TEST_F(Sandbox, SystemCallsOfNoDatabaseAreRefused) {
       {"TCP 6", socket_of(AF_INET6, SOCK_STREAM)},
       {"UDP", socket_of(AF_INET, SOCK_DGRAM)},
       {"Unix socket", socket_of(AF_UNIX, SOCK_STREAM)},
+      {"a pair of sockets", pair_of(AF_UNIX)},
       {"netlink", socket_of(AF_NETLINK, SOCK_RAW)},
       {"raw socket", socket_of(AF_PACKET, SOCK_RAW)},
       {"ptrace", raw(SYS_ptrace, 16, ::getppid())},
@@ -316,13 +323,41 @@ TEST_F(Sandbox, SystemCallsOfNoDatabaseAreRefused) {
   EXPECT_EQ(what_works(all_walls, folders_.grant(), attempts), "");
 }
 
+TEST_F(Sandbox, ARuntimeOfItsOwnMayTalkToItselfAndLinkWhatItWrote) {
+  const auto pair_of = [](int family) {
+    return [=] {
+      std::array<int, 2> fds{};
+      return static_cast<long>(::socketpair(family, SOCK_STREAM, 0, fds.data()));
+    };
+  };
+  const auto link = [this](const char* from, const char* to) {
+    return [from = folders_.root / from, to = folders_.root / to] {
+      return static_cast<long>(::linkat(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), 0));
+    };
+  };
+  const std::vector<Attempt> attempts{
+      {"a pair of sockets", pair_of(AF_UNIX)},
+      {"a pair of others", pair_of(AF_TIPC)},
+      {"a socket", [] { return static_cast<long>(::socket(AF_UNIX, SOCK_STREAM, 0)); }},
+      {"a link in a folder", link("write/a", "write/b")},
+      {"a link of what may be read", link("read/a", "write/c")},
+      {"a link of what may not", link("other/secret", "write/d")},
+      {"a link to where nothing may be written", link("write/a", "read/b")},
+      {"a link out", link("write/a", "other/b")},
+  };
+  EXPECT_EQ(what_works(all_walls, folders_.grant(), attempts), "");
+  EngineGrant grant = folders_.grant();
+  grant.runtime_calls = true;
+  EXPECT_EQ(what_works(all_walls, grant, attempts), "a pair of sockets a link in a folder");
+}
+
 TEST_F(Sandbox, CodeIsSealedInThreadsThatWereThere) {
   if (kSanitized) {
     GTEST_SKIP() << "a sanitizer's own thread is outside";
   }
   const Walls walls = [](const EngineGrant&) -> Status {
     ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-    return restrict_system_calls(false);
+    return restrict_system_calls({});
   };
   const std::string said = inside(walls, {}, [] {
     const auto map = [] {
