@@ -42,6 +42,7 @@
 #include "server/data_folder.h"
 #include "server/parts.h"
 #include "storage/buckets.h"
+#include "vector/lance_engine.h"
 #include "vector/table_functions.h"
 #include "vector/trial_service.h"
 #include "vector/vector_service.h"
@@ -59,10 +60,9 @@ std::uint64_t cache_memory_bytes(const Config& config) {
   return (engine == 0 ? memory_bytes_allowed() / 10 * 6 : engine) / 4;
 }
 
-Result<std::unique_ptr<engine::EngineLanes>> start_engine(const Config& config,
-                                                          const DataFolder& data,
-                                                          const storage::Buckets& buckets,
-                                                          Log& log) {
+/// What all engine children have in common.
+Result<engine::EngineOptions> engine_options(const Config& config, const DataFolder& data,
+                                             const storage::Buckets& buckets, Log& log) {
   engine::EngineOptions options;
   LH_ASSIGN_OR_RETURN(options.grant, engine_grant(buckets));
   options.spill_directory = data.run() / "spill";
@@ -73,6 +73,14 @@ Result<std::unique_ptr<engine::EngineLanes>> start_engine(const Config& config,
                                                       : engine::SandboxMode::BestEffort;
   options.on_log = [&log](std::string_view line) { log.write(LogLevel::Info, "engine", line); };
   options.spill_bytes_max = config.engine.spill_limit.bytes;
+  return options;
+}
+
+Result<std::unique_ptr<engine::EngineLanes>> start_engine(const Config& config,
+                                                          const DataFolder& data,
+                                                          const storage::Buckets& buckets,
+                                                          Log& log) {
+  LH_ASSIGN_OR_RETURN(engine::EngineOptions options, engine_options(config, data, buckets, log));
   engine::EngineLanesOptions lanes{.engine = std::move(options)};
   lanes.light_places = static_cast<unsigned>(config.engine.light_statements);
   lanes.heavy_places = static_cast<unsigned>(config.engine.heavy_statements);
@@ -145,7 +153,7 @@ class Server::Parts {
     ingest_.emplace(*catalog_, *engine_, *buckets_, *writer_, &*schema_rules_, &*pii_, &*engine_);
     datasets_.emplace(*catalog_, *writer_, *buckets_);
     schemas_.emplace(*catalog_, *engine_, *query_, *writer_, *ingest_, *schema_rules_);
-    LH_RETURN_IF_ERROR(make_vectors(log));
+    LH_RETURN_IF_ERROR(make_vectors(config, log));
     const gateway::Services services{.buckets = *buckets_,
                                      .metastore = *metastore_,
                                      .jobs = *jobs_,
@@ -205,6 +213,9 @@ class Server::Parts {
     if (engine_ != nullptr) {
       engine_->stop();  // What still waits for it on a pool gives up.
     }
+    if (lance_) {
+      lance_->stop();
+    }
     gateway_.reset();
   }
 
@@ -212,11 +223,15 @@ class Server::Parts {
   [[nodiscard]] std::chrono::milliseconds grace() const { return grace_; }
 
  private:
-  Status make_vectors(Log& log) {
+  Status make_vectors(const Config& config, Log& log) {
     compactor_.emplace(*catalog_, *engine_, *source_, *writer_, *buckets_);
     vector::VectorService::Options options;
     // Mapped files are most of it, which the kernel may take back.
     options.memory_max = memory_bytes_allowed() / 4;
+    LH_ASSIGN_OR_RETURN(engine::EngineOptions lance, engine_options(config, data_, *buckets_, log));
+    lance.spill_directory = data_.run() / "lance";
+    lance.memory_limit_bytes = cache_memory_bytes(config);  // What Lance takes is not counted.
+    lance_.emplace(std::move(lance), vector::find_lance_extension());
     LH_ASSIGN_OR_RETURN(vectors_, vector::make_vector_service({.catalog = *catalog_,
                                                                .metastore = *metastore_,
                                                                .buckets = *buckets_,
@@ -226,6 +241,7 @@ class Server::Parts {
                                                                .compactor = *compactor_,
                                                                .jobs = *jobs_,
                                                                .models = models_->service(),
+                                                               .lance = &*lance_,
                                                                .policies = nullptr,
                                                                .log = log,
                                                                .metrics = metrics_},
@@ -306,6 +322,7 @@ class Server::Parts {
   std::optional<ingest::DatasetService> datasets_;
   std::optional<ingest::SchemaService> schemas_;
   std::optional<query::Compactor> compactor_;
+  std::optional<vector::LanceEngine> lance_;
   std::unique_ptr<vector::VectorService> vectors_;
   std::optional<vector::TrialService> trials_;
   std::unique_ptr<answer::RagService> rag_;

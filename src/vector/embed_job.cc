@@ -25,6 +25,7 @@
 #include "catalog/registry.h"
 #include "query/staging.h"
 #include "vector/chunking.h"
+#include "vector/index_cache.h"
 #include "vector/index_files.h"
 #include "vector/source_diff.h"
 #include "vector/source_sql.h"
@@ -734,7 +735,7 @@ Result<bool> EmbedRun::files_are_due() {
 
 Status EmbedRun::build_files() {
   LH_ASSIGN_OR_RETURN(const catalog::LoadedTable table, load_embeddings());
-  IndexShape shape{generation().embeddings, info_.principal, generation().dimensions, is_text()};
+  const IndexShape shape = shape_of(info_, generation());
   const std::string note = json::serialize(
       json::object{{"index", info_.id},
                    {"generation", number_},
@@ -743,11 +744,12 @@ Status EmbedRun::build_files() {
                    {"model", generation().recipe.model},
                    {"model_version", generation().model_version},
                    {"id", new_uuid()}});
-  LH_ASSIGN_OR_RETURN(
-      const std::string file,
-      write_index_files(
-          context_, parts_.buckets, parts_.query, *table.metadata, shape, generation().graph, note,
-          [&](std::uint64_t, std::uint64_t, std::string_view what) { progress(what); }));
+  LH_ASSIGN_OR_RETURN(const std::string file,
+                      write_index_files(context_, parts_.buckets, parts_.query, *table.metadata,
+                                        shape, generation().graph, note, parts_.lance,
+                                        [&](std::uint64_t, std::uint64_t, std::string_view what) {
+                                          progress(what);
+                                        }));
   const auto change = [&](IndexInfo& info) -> Status {
     Generation* generation = info.generation(number_);
     if (generation == nullptr) {

@@ -16,20 +16,20 @@ bool ranks_before(const HybridHit& a, const HybridHit& b) {
 }
 
 /// The query moved towards the mean of the rows, of length 1 again.
-std::vector<float> moved_query(std::span<const float> query, std::span<const HybridHit> rows,
-                               const HybridSides& sides, float weight) {
-  std::vector<float> mean(query.size(), 0.0F);
-  std::vector<float> one(query.size());
-  float count = 0;
-  for (const HybridHit& hit : rows) {
-    if (!sides.vector(hit.row, one)) {
-      continue;
-    }
-    ++count;
-    for (std::size_t i = 0; i < one.size(); ++i) {
-      mean[i] += one[i];
-    }
+Result<std::vector<float>> moved_query(std::span<const float> query,
+                                       std::span<const HybridHit> hits, const HybridSides& sides,
+                                       float weight) {
+  std::vector<Row> rows;
+  for (const HybridHit& hit : hits) {
+    rows.push_back(hit.row);
   }
+  std::vector<float> vectors(rows.size() * query.size());
+  LH_RETURN_IF_ERROR(sides.vectors(rows, vectors));
+  std::vector<float> mean(query.size(), 0.0F);
+  for (std::size_t i = 0; i < vectors.size(); ++i) {
+    mean[i % query.size()] += vectors[i];
+  }
+  const auto count = static_cast<float>(rows.size());
   // A caller's query may be of any length, rows are of length 1.
   float square = 0;
   for (const float value : query) {
@@ -42,7 +42,7 @@ std::vector<float> moved_query(std::span<const float> query, std::span<const Hyb
     moved_square += mean[i] * mean[i];
   }
   if (count == 0 || !(moved_square > 0)) {
-    return {query.begin(), query.end()};
+    return std::vector<float>(query.begin(), query.end());
   }
   for (float& value : mean) {
     value /= std::sqrt(moved_square);
@@ -96,7 +96,8 @@ Result<std::vector<HybridHit>> hybrid_search(std::span<const float> query, std::
   for (const HybridHit& hit : first) {
     feedback.push_back({.row = hit.row, .score = 1.0F});
   }
-  const std::vector<float> moved = moved_query(query, first, sides, options.feedback_weight);
+  LH_ASSIGN_OR_RETURN(const std::vector<float> moved,
+                      moved_query(query, first, sides, options.feedback_weight));
   LH_ASSIGN_OR_RETURN(std::vector<Hit> nearest_again, sides.nearest(moved, candidates));
   LH_ASSIGN_OR_RETURN(std::vector<Hit> by_words_again, sides.by_words(candidates, feedback));
   std::vector<HybridHit> fused = fuse(nearest_again, by_words_again, k, options);

@@ -40,12 +40,12 @@ struct HybridOptions {
   float feedback_weight = 0.43F;
 };
 
-/// The two sides, over the same rows, each restricted to what the caller may see. `vector` copies
-/// the row's vector to `out`, which has the query's length, and says false if it has none at hand.
+/// The two sides, over the same rows, each restricted to what the caller may see. `vectors` copies
+/// the vectors of rows that they found to `out`, one after the other.
 struct HybridSides {
   std::function<Result<std::vector<Hit>>(std::span<const float> query, std::size_t k)> nearest;
   std::function<Result<std::vector<Hit>>(std::size_t k, std::span<const Hit> feedback)> by_words;
-  std::function<bool(Row row, std::span<float> out)> vector;
+  std::function<Status(std::span<const Row> rows, std::span<float> out)> vectors;
 };
 
 /// The fused best k, best first, rows with the same score by their number. Errors are the sides'.

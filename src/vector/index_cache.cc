@@ -10,16 +10,16 @@ namespace lakehouse::vector {
 
 IndexShape shape_of(const IndexInfo& info, const Generation& generation) {
   return {generation.embeddings, info.principal, generation.dimensions,
-          info.key_type == KeyType::String || info.key_type == KeyType::Uuid};
+          info.key_type == KeyType::String || info.key_type == KeyType::Uuid, info.backend};
 }
 
 std::shared_ptr<LoadedIndex> IndexCache::load(const RequestContext& context, const IndexInfo& info,
                                               const Generation& generation) {
   const IndexShape shape = shape_of(info, generation);
   if (!generation.file.empty() && generation.file_snapshot_id) {
-    const auto paths = index_paths(buckets_, generation.file);
+    const auto paths = index_paths(buckets_, shape.backend, generation.file);
     auto loaded = paths ? LoadedIndex::open(context, shape, *paths, generation.file,
-                                            *generation.file_snapshot_id)
+                                            *generation.file_snapshot_id, lance_)
                         : Result<std::unique_ptr<LoadedIndex>>(std::unexpected(paths.error()));
     if (loaded) {
       return *std::move(loaded);

@@ -30,8 +30,9 @@ class IndexCache {
     std::uint64_t evictions = 0;
   };
 
-  IndexCache(const storage::Buckets& buckets, Log& log, std::uint64_t bytes_max)
-      : buckets_(buckets), log_(log), bytes_max_(bytes_max) {}
+  /// `lance` may be null: indexes that it keeps are searched without their files then.
+  IndexCache(const storage::Buckets& buckets, LanceEngine* lance, Log& log, std::uint64_t bytes_max)
+      : buckets_(buckets), lance_(lance), log_(log), bytes_max_(bytes_max) {}
 
   /// The generation as it was loaded, perhaps from older files: `sync` it. Loads it if it is not
   /// there; files that are missing or damaged are logged and done without.
@@ -56,6 +57,7 @@ class IndexCache {
                                     const Generation& generation);
 
   const storage::Buckets& buckets_;
+  LanceEngine* lance_;
   Log& log_;
   const std::uint64_t bytes_max_;
   mutable std::mutex mutex_;

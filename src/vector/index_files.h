@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <string>
 
 #include "base/error.h"
@@ -18,18 +17,18 @@
 namespace lakehouse::vector {
 
 /// Where they are on this machine. Unimplemented for a bucket that is no folder of it.
-Result<IndexPaths> index_paths(const storage::Buckets& buckets, const std::string& file);
-
-using FileProgress =
-    std::function<void(std::uint64_t done, std::uint64_t total, std::string_view what)>;
+Result<IndexPaths> index_paths(const storage::Buckets& buckets, Backend backend,
+                               const std::string& file);
 
 /// Makes the files of all chunks that the embeddings' current snapshot has: their folder's
 /// location. They are complete and durable when this returns; a failure leaves none behind.
+/// `lance` is for indexes that it keeps.
 Result<std::string> write_index_files(const RequestContext& context,
                                       const storage::Buckets& buckets, query::QueryService& queries,
                                       const iceberg::TableMetadata& embeddings,
                                       const IndexShape& shape, const GraphSettings& graph,
-                                      const std::string& note, const FileProgress& progress);
+                                      const std::string& note, LanceEngine* lance,
+                                      const FileProgress& progress);
 
 /// Removes all files below `indexes/` but those at the location `kept`. Best effort.
 void remove_index_files(const RequestContext& context, const storage::Buckets& buckets,

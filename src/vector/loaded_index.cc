@@ -8,6 +8,7 @@
 #include <boost/json/array.hpp>
 #include <fmt/format.h>
 
+#include "vector/lance_vectors.h"
 #include "vector/source_sql.h"
 
 namespace lakehouse::vector {
@@ -66,17 +67,20 @@ LoadedIndex::~LoadedIndex() = default;
 
 Result<std::unique_ptr<LoadedIndex>> LoadedIndex::open(const RequestContext& context,
                                                        IndexShape shape, const IndexPaths& paths,
-                                                       std::string file, std::int64_t snapshot_id) {
+                                                       std::string file, std::int64_t snapshot_id,
+                                                       LanceEngine* lance) {
   auto out = std::make_unique<LoadedIndex>(std::move(shape));
-  LH_ASSIGN_OR_RETURN(out->base_, VectorIndex::open(paths.vectors));
   LH_ASSIGN_OR_RETURN(out->base_rows_, ChunkFile::open(paths.chunks));
+  const std::uint32_t dimensions = out->shape_.dimensions;
+  const std::string_view note = out->base_rows_->note();
+  LH_ASSIGN_OR_RETURN(out->base_,
+                      out->shape_.backend == Backend::Lance
+                          ? open_lance_vectors(context, lance, paths.vectors, dimensions, note)
+                          : open_graph_vectors(paths.vectors, dimensions, note));
   LH_ASSIGN_OR_RETURN(out->words_, TextIndex::load(context, paths.words));
-  if (out->base_->size() != out->base_rows_->size() ||
-      out->base_->options().dimensions != out->shape_.dimensions ||
-      out->base_->note() != out->base_rows_->note()) {
+  if (out->base_->size() != out->base_rows_->size()) {
     return fail(ErrorCode::DataLoss, "an index's files are not of one index");
   }
-  out->batcher_ = std::make_unique<SearchBatcher>(out->base_->table());
   out->file_ = std::move(file);
   out->base_size_ = out->base_->size();
   out->alive_ = RowSet::all(out->base_size_);
@@ -238,8 +242,33 @@ Status LoadedIndex::apply(Missing& missing, std::int64_t snapshot_id) {
   return {};
 }
 
-std::span<const float> LoadedIndex::vector(Row row) const {
-  return row < base_size_ ? base_->table().vector(row) : tail_.vector(row - base_size_);
+Status LoadedIndex::read_vectors(const RequestContext& context, std::span<const Row> rows,
+                                 std::span<float> out) const {
+  const std::size_t dimensions = shape_.dimensions;
+  std::vector<Row> in_base;
+  std::vector<std::size_t> places;
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    if (rows[i] < base_size_) {
+      in_base.push_back(rows[i]);
+      places.push_back(i);
+    } else {
+      std::ranges::copy(tail_.vector(rows[i] - base_size_), out.subspan(i * dimensions).begin());
+    }
+  }
+  if (in_base.size() == rows.size()) {
+    return in_base.empty() ? Status() : base_->read(context, in_base, out);
+  }
+  std::vector<float> read(in_base.size() * dimensions);
+  LH_RETURN_IF_ERROR(in_base.empty() ? Status() : base_->read(context, in_base, read));
+  for (std::size_t i = 0; i < places.size(); ++i) {
+    std::ranges::copy(std::span(read).subspan(i * dimensions, dimensions),
+                      out.subspan(places[i] * dimensions).begin());
+  }
+  return {};
+}
+
+std::span<const float> LoadedIndex::mapped_vectors() const {
+  return base_ == nullptr || tail_.size() > 0 ? std::span<const float>() : base_->mapped();
 }
 
 Result<LoadedIndex::Nearest> LoadedIndex::nearest(const RequestContext& context,
@@ -251,18 +280,8 @@ Result<LoadedIndex::Nearest> LoadedIndex::nearest(const RequestContext& context,
     rows = &alive_;
   }
   Nearest out;
-  if (base_ != nullptr && base_size_ > 0 && exact) {
-    const ScanQuery scan{.vector = query, .k = k, .filter = rows};
-    LH_ASSIGN_OR_RETURN(out.hits, batcher_->search(context, scan));
-    out.method = to_string(SearchMethod::Scan);
-  } else if (base_ != nullptr && base_size_ > 0) {
-    SearchOptions options;
-    options.k = k;
-    options.ef = ef;
-    options.filter = rows;
-    LH_ASSIGN_OR_RETURN(SearchAnswer answer, base_->search(context, query, options));
-    out.hits = std::move(answer.hits);
-    out.method = to_string(answer.method);
+  if (base_ != nullptr && base_size_ > 0) {
+    LH_ASSIGN_OR_RETURN(out, base_->nearest(context, query, k, rows, exact, ef));
   }
   if (tail_.size() > 0) {
     RowSet slice;

@@ -14,17 +14,20 @@
 #include "base/request_context.h"
 #include "iceberg/table_metadata.h"
 #include "query/query_service.h"
-#include "vector/batcher.h"
 #include "vector/chunk_rows.h"
+#include "vector/exact_scan.h"
+#include "vector/index_spec.h"
+#include "vector/index_vectors.h"
 #include "vector/row_set.h"
 #include "vector/text_index.h"
-#include "vector/vector_index.h"
 
 namespace lakehouse::vector {
 
+class LanceEngine;
+
 /// Where an index's files are, on this machine. Empty paths: there are none.
 struct IndexPaths {
-  std::string vectors;
+  std::string vectors;  ///< Of Lance a folder.
   std::string chunks;
   std::string words;
 };
@@ -35,6 +38,7 @@ struct IndexShape {
   std::string principal;   ///< In whose name it is read.
   std::uint32_t dimensions = 0;
   bool has_text_keys = false;
+  Backend backend = Backend::Hnsw;
 };
 
 /// True if every snapshot after `from` up to the current one only rewrote the same rows, and `from`
@@ -51,9 +55,10 @@ class LoadedIndex {
  public:
   explicit LoadedIndex(IndexShape shape);
   /// With a base that covers the embeddings' snapshot. DataLoss if the files do not fit each other.
+  /// `lance` is for indexes that it keeps.
   static Result<std::unique_ptr<LoadedIndex>> open(const RequestContext& context, IndexShape shape,
                                                    const IndexPaths& paths, std::string file,
-                                                   std::int64_t snapshot_id);
+                                                   std::int64_t snapshot_id, LanceEngine* lance);
   ~LoadedIndex();
 
   /// Makes the rows those of the table's current snapshot. Quick if they are already; else reads
@@ -82,12 +87,13 @@ class LoadedIndex {
     }
     tail_rows_.each_of(key, [&](Row row) { visit(row + base_size_); });
   }
-  [[nodiscard]] std::span<const float> vector(Row row) const;
+  /// The rows' vectors to `out`, one after the other.
+  Status read_vectors(const RequestContext& context, std::span<const Row> rows,
+                      std::span<float> out) const;
+  /// All vectors, if there is no tail and they lie in memory; else empty.
+  [[nodiscard]] std::span<const float> mapped_vectors() const;
 
-  struct Nearest {
-    std::vector<Hit> hits;
-    std::string method;
-  };
+  using Nearest = IndexVectors::Nearest;
   /// The nearest of the allowed rows; null: of all that are alive.
   Result<Nearest> nearest(const RequestContext& context, std::span<const float> query,
                           std::uint32_t k, const RowSet* allowed, bool exact,
@@ -112,8 +118,7 @@ class LoadedIndex {
 
   IndexShape shape_;
   std::string file_;
-  std::unique_ptr<VectorIndex> base_;
-  std::unique_ptr<SearchBatcher> batcher_;  ///< Of exact searches of the base.
+  std::unique_ptr<IndexVectors> base_;
   std::unique_ptr<ChunkFile> base_rows_;
   std::uint32_t base_size_ = 0;
   VectorTable tail_;

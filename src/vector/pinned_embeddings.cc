@@ -11,27 +11,26 @@ namespace {
 class Pinned final : public PinnedEmbeddings {
  public:
   Pinned(const IndexInfo& info, std::shared_ptr<LoadedIndex> loaded)
-      : info_(info), loaded_(std::move(loaded)) {
+      : info_(info), loaded_(std::move(loaded)) {}
+
+  Status take(const RequestContext& context) {
     const auto lock = loaded_->lock_shared();
     snapshot_id_ = loaded_->snapshot_id();
     rows_ = loaded_->alive().rows();
-    const std::size_t dimensions = loaded_->shape().dimensions;
-    const bool is_mapped = loaded_->tail_size() == 0 && rows_.size() == loaded_->size() &&
-                           !rows_.empty() &&
-                           loaded_->vector(loaded_->size() - 1).data() ==
-                               loaded_->vector(0).data() + dimensions * (rows_.size() - 1);
-    if (is_mapped) {
-      vectors_ = {loaded_->vector(0).data(), dimensions * rows_.size()};
-      return;
+    if (rows_.size() == loaded_->size()) {
+      vectors_ = loaded_->mapped_vectors();
     }
-    copied_.reserve(dimensions * rows_.size());
+    if (!vectors_.empty()) {
+      return {};
+    }
+    copied_.resize(rows_.size() * loaded_->shape().dimensions);
+    LH_RETURN_IF_ERROR(loaded_->read_vectors(context, rows_, copied_));
     copied_rows_ = ChunkRows(loaded_->shape().has_text_keys);
     for (const Row row : rows_) {
-      const auto vector = loaded_->vector(row);
-      copied_.insert(copied_.end(), vector.begin(), vector.end());
       copied_rows_.add(loaded_->at(row));
     }
     vectors_ = copied_;
+    return {};
   }
 
   [[nodiscard]] std::size_t size() const override { return rows_.size(); }
@@ -66,9 +65,12 @@ class Pinned final : public PinnedEmbeddings {
 
 }  // namespace
 
-std::shared_ptr<const PinnedEmbeddings> pin(const IndexInfo& info,
-                                            std::shared_ptr<LoadedIndex> loaded) {
-  return std::make_shared<Pinned>(info, std::move(loaded));
+Result<std::shared_ptr<const PinnedEmbeddings>> pin(const RequestContext& context,
+                                                    const IndexInfo& info,
+                                                    std::shared_ptr<LoadedIndex> loaded) {
+  auto pinned = std::make_shared<Pinned>(info, std::move(loaded));
+  LH_RETURN_IF_ERROR(pinned->take(context));
+  return pinned;
 }
 
 }  // namespace lakehouse::vector

@@ -8,7 +8,8 @@
 namespace lakehouse::vector {
 
 /// What `loaded` has now. Of an index whose files hold all of it, the vectors stay where they are.
-std::shared_ptr<const PinnedEmbeddings> pin(const IndexInfo& info,
-                                            std::shared_ptr<LoadedIndex> loaded);
+Result<std::shared_ptr<const PinnedEmbeddings>> pin(const RequestContext& context,
+                                                    const IndexInfo& info,
+                                                    std::shared_ptr<LoadedIndex> loaded);
 
 }  // namespace lakehouse::vector

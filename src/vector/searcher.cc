@@ -276,9 +276,8 @@ Result<std::vector<Searcher::Found>> Searcher::candidates(const RequestContext& 
     HybridSides sides;
     sides.nearest = nearest;
     sides.by_words = by_words;
-    sides.vector = [&](Row row, std::span<float> to) {
-      std::ranges::copy(task.loaded.vector(row), to.begin());
-      return true;
+    sides.vectors = [&](std::span<const Row> rows, std::span<float> to) {
+      return task.loaded.read_vectors(context, rows, to);
     };
     LH_ASSIGN_OR_RETURN(const std::vector<HybridHit> hits,
                         hybrid_search(task.vector, k, sides, options));

@@ -16,6 +16,7 @@
 #include "vector/embed_job.h"
 #include "vector/index_cache.h"
 #include "vector/index_registry.h"
+#include "vector/lance_engine.h"
 #include "vector/pinned_embeddings.h"
 #include "vector/row_filter.h"
 #include "vector/searcher.h"
@@ -84,7 +85,7 @@ class Service final : public VectorService {
       : parts_(parts),
         options_(options),
         registry_(parts.metastore),
-        cache_(parts.buckets, parts.log, options.memory_max),
+        cache_(parts.buckets, parts.lance, parts.log, options.memory_max),
         filter_(parts.catalog, parts.engine, parts.query, parts.policies),
         searcher_(parts_, cache_, filter_) {
     jobs::KindOptions kind;
@@ -198,9 +199,8 @@ Result<jobs::Job> Service::start_job(const RequestContext& context, const IndexI
 Result<jobs::Job> Service::create_index(const RequestContext& context, const IndexSpec& spec,
                                         const AlsoStart& also) {
   LH_RETURN_IF_ERROR(check(spec));
-  if (spec.backend != Backend::Hnsw) {
-    return fail(ErrorCode::Unimplemented, "the backend lance is not there yet",
-                "Leave 'backend' out.");
+  if (spec.backend == Backend::Lance) {
+    LH_RETURN_IF_ERROR(check_lance(parts_.lance));
   }
   LH_ASSIGN_OR_RETURN(const catalog::TableIdentifier identifier,
                       parts_.catalog.resolve_dataset(context, spec.dataset));
@@ -732,13 +732,18 @@ Result<std::shared_ptr<const PinnedEmbeddings>> Service::pin_embeddings(
   }
   LH_ASSIGN_OR_RETURN(std::shared_ptr<LoadedIndex> loaded,
                       searcher_.open(context, info, info.current()));
-  return pin(info, std::move(loaded));
+  return pin(context, info, std::move(loaded));
 }
 
 Result<jobs::Job> Service::promote(const RequestContext& context, std::string_view name,
                                    const GraphSettings& graph) {
   LH_RETURN_IF_ERROR(check(graph));
   LH_ASSIGN_OR_RETURN(const IndexInfo info, info_for(context, name));
+  if (info.backend != Backend::Hnsw) {
+    return fail(ErrorCode::FailedPrecondition,
+                fmt::format("index '{}' is kept by {}: trials are of graphs of our own", info.name,
+                            to_string(info.backend)));
+  }
   LH_ASSIGN_OR_RETURN(const IndexInfo changed,
                       registry_.update(context, info.id, [&](IndexInfo& now) -> Status {
                         now.generation(now.active)->graph = graph;

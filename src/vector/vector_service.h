@@ -31,6 +31,8 @@
 
 namespace lakehouse::vector {
 
+class LanceEngine;
+
 enum class SearchMode : std::uint8_t { Vector, Text, Hybrid };
 std::string_view to_string(SearchMode mode);  ///< "vector".
 Result<SearchMode> search_mode_from(std::string_view name);
@@ -139,6 +141,7 @@ class VectorService {
     query::Compactor& compactor;
     jobs::JobService& jobs;
     ai::ModelService& models;
+    LanceEngine* lance = nullptr;                   ///< Null: no index is kept by Lance.
     governance::TablePolicies* policies = nullptr;  ///< The planner's; null: all see everything.
     Log& log;
     Metrics& metrics;

@@ -72,9 +72,11 @@ struct Circle {
       }
       return words;
     };
-    made.vector = [this](Row row, std::span<float> out) {
-      std::ranges::copy(rows[row], out.begin());
-      return true;
+    made.vectors = [this](std::span<const Row> wanted, std::span<float> out) -> Status {
+      for (std::size_t i = 0; i < wanted.size(); ++i) {
+        std::ranges::copy(rows[wanted[i]], out.subspan(i * 2).begin());
+      }
+      return {};
     };
     return made;
   }
