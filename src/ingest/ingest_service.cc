@@ -226,7 +226,9 @@ Status IngestService::find_target(const RequestContext& context, Job* job) {
                   "Use mode=append or mode=replace, or another name.");
     }
     LH_ASSIGN_OR_RETURN(job->existing, catalog_.load_table(context, job->table));
-    return {};
+    return guard_ != nullptr && job->options.mode == IngestMode::Replace
+               ? guard_->check_may_replace(context, job->table)
+               : Status();
   }
   if (found.error().code != ErrorCode::NotFound || !job->options.may_create) {
     return std::unexpected(std::move(found).error());
@@ -303,12 +305,15 @@ Result<query::AppendRequest> IngestService::request(const RequestContext& contex
   append.before_commit = [this, context, job](std::int64_t row_count) {
     return check_outcome(context, row_count, job);
   };
-  if (pii_ != nullptr) {
-    append.inspect = [this, context, job](const query::Written& written) {
+  append.inspect = [this, context, job](const query::Written& written) -> Status {
+    if (guard_ != nullptr && job->existing) {
+      LH_RETURN_IF_ERROR(guard_->check_files(context, job->table, written.schema, written.paths));
+    }
+    if (pii_ != nullptr) {
       look_for_people(context, written, job);
-      return Status();
-    };
-  }
+    }
+    return {};
+  };
   append.also = [this, job](metastore::Transaction& transaction,
                             const std::vector<LoadedTable>& after) {
     return committed(transaction, after.front(), job);

@@ -17,6 +17,7 @@
 #include "ingest/file_reader.h"
 #include "ingest/upload.h"
 #include "query/pii_scanner.h"
+#include "query/row_check.h"
 #include "query/table_writer.h"
 #include "storage/buckets.h"
 
@@ -74,14 +75,16 @@ class IngestService {
  public:
   IngestService(catalog::Catalog& catalog, engine::Engine& engine, const storage::Buckets& buckets,
                 query::TableWriter& writer, catalog::SchemaRules* rules = nullptr,
-                query::PiiScanner* pii = nullptr, engine::FileEngines* files = nullptr)
+                query::PiiScanner* pii = nullptr, engine::FileEngines* files = nullptr,
+                query::RowGuard* guard = nullptr)
       : catalog_(catalog),
         engine_(engine),
         buckets_(buckets),
         writer_(writer),
         rules_(rules),
         pii_(pii),
-        files_(files) {}
+        files_(files),
+        guard_(guard) {}
 
   /// Begins an upload, staged in `bucket` (empty: the primary one).
   Result<std::unique_ptr<Upload>> stage(const std::string& bucket, Upload::Limits limits = {});
@@ -94,7 +97,8 @@ class IngestService {
   ///
   /// InvalidArgument for a file that cannot be read, or with too many bad rows (the first ones are
   /// in the error's details); FailedPrecondition, with the differences in the details, if its
-  /// columns do not fit the dataset's; AlreadyExists as `mode` says.
+  /// columns do not fit the dataset's; AlreadyExists as `mode` says; PermissionDenied for rows that
+  /// the principal could not read afterwards, and for Replace where there are some already.
   Result<IngestResult> ingest(const RequestContext& context, const Upload& upload,
                               const IngestOptions& options);
 
@@ -122,6 +126,7 @@ class IngestService {
   catalog::SchemaRules* rules_;  ///< Null: none are kept.
   query::PiiScanner* pii_;       ///< Null: nobody looks for personal data.
   engine::FileEngines* files_;   ///< Null: files are read by `engine_`.
+  query::RowGuard* guard_;       ///< Null: everybody may write every row.
 };
 
 }  // namespace lakehouse::ingest

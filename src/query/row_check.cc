@@ -25,11 +25,15 @@ json::object named(const catalog::TableIdentifier& table) {
   return out;
 }
 
+json::value reading(const catalog::TableIdentifier& table) {
+  return tree::statement(
+      tree::select(json::array{tree::aliased(tree::integer(1), "n")}, named(table)));
+}
+
 }  // namespace
 
 Result<PlannedSelect> RowCheck::plan(json::value& document, json::object rows) {
-  document = tree::statement(
-      tree::select(json::array{tree::aliased(tree::integer(1), "n")}, named(table_)));
+  document = reading(table_);
   PlanRequest wanted;
   wanted.states = states_;
   wanted.checked = &document.at("statements").at(0).at("node").at("from_table").as_object();
@@ -86,6 +90,33 @@ Status RowCheck::check_files(const iceberg::Schema& schema, const std::vector<st
   rows.node = tree::select(std::move(columns), std::move(source));
   rows.variables.push_back({std::string(kPaths), std::move(list)});
   return check(std::move(rows));
+}
+
+Status RowCheck::check_may_replace() {
+  if (!planner_.has_policies()) {
+    return {};
+  }
+  json::value document = reading(table_);
+  PlanRequest wanted;
+  wanted.states = states_;
+  LH_ASSIGN_OR_RETURN(const PlannedSelect planned,
+                      planner_.plan(context_, document.as_object(), wanted));
+  return planned.policy_versions.empty()
+             ? Status()
+             : fail(ErrorCode::PermissionDenied,
+                    fmt::format("you may see a part of {} only, and not replace all of it",
+                                catalog::to_string(table_)),
+                    "Nothing was written. Append, or DELETE what you can read.");
+}
+
+Status RowGuard::check_may_replace(const RequestContext& context,
+                                   const catalog::TableIdentifier& table) {
+  return RowCheck(context, planner_, engine_, table).check_may_replace();
+}
+
+Status RowGuard::check_files(const RequestContext& context, const catalog::TableIdentifier& table,
+                             const iceberg::Schema& schema, const std::vector<std::string>& paths) {
+  return RowCheck(context, planner_, engine_, table).check_files(schema, paths);
 }
 
 }  // namespace lakehouse::query

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <string>
+#include <utility>
 #include <vector>
 
 #include <boost/json/object.hpp>
@@ -9,6 +11,7 @@
 #include "catalog/catalog.h"
 #include "engine/engine.h"
 #include "query/planner.h"
+#include "query/table_source.h"
 
 namespace lakehouse::query {
 
@@ -33,6 +36,9 @@ class RowCheck {
   Status check(NewRows rows);
   /// The same of files with the columns of `schema` under their names.
   Status check_files(const iceberg::Schema& schema, const std::vector<std::string>& paths);
+  /// PermissionDenied if the principal sees less than all of the table, so that its rows may not
+  /// all go for others.
+  Status check_may_replace();
 
  private:
   Result<PlannedSelect> plan(boost::json::value& document, boost::json::object rows);
@@ -42,6 +48,26 @@ class RowCheck {
   engine::Engine& engine_;
   const catalog::TableIdentifier& table_;
   const TableStates* states_;
+};
+
+/// The same for rows that come without a statement: of files. Thread-safe.
+class RowGuard {
+ public:
+  /// All references outlive it.
+  RowGuard(catalog::Catalog& catalog, engine::Engine& engine, TableSource& source,
+           Planner::Options options)
+      : engine_(engine), planner_(catalog, engine, source, std::move(options)) {}
+
+  /// Before rows are written to a table that there is: PermissionDenied if they are to take the
+  /// place of some that the principal may not see.
+  Status check_may_replace(const RequestContext& context, const catalog::TableIdentifier& table);
+  /// While they are in staging: as RowCheck::check_files.
+  Status check_files(const RequestContext& context, const catalog::TableIdentifier& table,
+                     const iceberg::Schema& schema, const std::vector<std::string>& paths);
+
+ private:
+  engine::Engine& engine_;
+  Planner planner_;
 };
 
 }  // namespace lakehouse::query

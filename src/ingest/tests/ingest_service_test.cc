@@ -13,6 +13,8 @@
 
 #include "base/testing/matchers.h"
 #include "ingest/dataset_service.h"
+#include "query/row_check.h"
+#include "query/testing/fixed_policies.h"
 #include "query/testing/lake_fixture.h"
 
 namespace lakehouse::ingest {
@@ -30,11 +32,18 @@ using ::testing::SizeIs;
 /// One lake for all cases: each makes datasets of its own.
 class IngestServiceTest : public ::testing::Test {
  protected:
-  static void SetUpTestSuite() { lake_ = new query::testing::TestLake(); }
+  static void SetUpTestSuite() {
+    policies_ = new query::testing::FixedPolicies();
+    query::QueryService::Options options;
+    options.planner.policies = policies_;
+    lake_ = new query::testing::TestLake(options);
+  }
   static void TearDownTestSuite() {
     delete lake_;
     lake_ = nullptr;
+    delete policies_;
   }
+  void TearDown() override { policies_->clear(); }
   static query::testing::TestLake& lake() { return *lake_; }
 
   static IngestOptions options(std::string dataset) {
@@ -44,7 +53,11 @@ class IngestServiceTest : public ::testing::Test {
   }
   static Result<IngestResult> ingest(std::string_view content, IngestOptions what) {
     const RequestContext context = engine::testing::patient_context();
-    IngestService service(lake().catalog(), lake().engine(), lake().buckets(), lake().writer());
+    query::Planner::Options planner;
+    planner.policies = policies_;
+    query::RowGuard guard(lake().catalog(), lake().engine(), lake().source(), planner);
+    IngestService service(lake().catalog(), lake().engine(), lake().buckets(), lake().writer(),
+                          nullptr, nullptr, nullptr, &guard);
     LH_ASSIGN_OR_RETURN(const std::unique_ptr<Upload> upload, service.stage({}));
     // In uneven pieces, as they come from a network.
     for (std::size_t at = 0, step = 1; at < content.size(); at += step, step = step * 3 + 1) {
@@ -61,10 +74,38 @@ class IngestServiceTest : public ::testing::Test {
   }
   static std::string text(const std::string& sql) { return lake().text(sql); }
 
+  static query::testing::FixedPolicies* policies_;
+
  private:
   static query::testing::TestLake* lake_;
 };
+query::testing::FixedPolicies* IngestServiceTest::policies_ = nullptr;
 query::testing::TestLake* IngestServiceTest::lake_ = nullptr;
+
+TEST_F(IngestServiceTest, NobodyIngestsRowsThatHeMayNotRead) {
+  ASSERT_THAT(ingest("id,region\n1,EU\n2,US\n", "guarded.rows"), IsOk());
+  const auto as_test = [](governance::TablePolicy policy) {
+    policies_->set("test", "guarded.rows", std::move(policy));
+  };
+  as_test(query::testing::rows_where("region = 'EU'"));
+  EXPECT_THAT(ingest("id,region\n3,EU\n", "guarded.rows"), IsOk());
+  EXPECT_THAT(ingest("id,region,more\n4,EU,x\n", "guarded.rows"), IsOk()) << "a new column";
+  for (const char* content : {"id,region\n5,EU\n6,US\n", "id,region\n7,\n", "id\n8\n"}) {
+    EXPECT_THAT(ingest(content, "guarded.rows"), FailsWith(ErrorCode::PermissionDenied)) << content;
+  }
+  IngestOptions replace = options("guarded.rows");
+  replace.mode = IngestMode::Replace;
+  EXPECT_THAT(ingest("id,region\n9,EU\n", replace), FailsWith(ErrorCode::PermissionDenied));
+  governance::TablePolicy hiding;
+  hiding.hidden_columns = {"more"};
+  as_test(hiding);
+  EXPECT_THAT(ingest("id,region\n9,EU\n", replace), FailsWith(ErrorCode::PermissionDenied));
+  EXPECT_THAT(ingest("id,region\n10,US\n", "guarded.rows"), IsOk()) << "all rows may be seen";
+  policies_->clear();
+  EXPECT_EQ(text("SELECT id FROM guarded.rows ORDER BY id"), "[[1],[2],[3],[4],[10]]");
+  EXPECT_THAT(ingest("id,region\n9,EU\n", replace), IsOk());
+  EXPECT_EQ(text("SELECT id FROM guarded.rows"), "[[9]]");
+}
 
 TEST_F(IngestServiceTest, EveryDialectGivesTheSameRows) {
   using namespace std::string_literals;

@@ -10,6 +10,13 @@
 
 namespace lakehouse::query::testing {
 
+/// A policy that is a row filter.
+inline governance::TablePolicy rows_where(std::string filter) {
+  governance::TablePolicy policy;
+  policy.row_filter = std::move(filter);
+  return policy;
+}
+
 /// Policies as a test sets them: by principal and table.
 class FixedPolicies final : public governance::TablePolicies {
  public:
