@@ -155,7 +155,7 @@ class Gateway::Impl {
                  [&engine = services.engine] { return engine.metrics().front().engine.sandbox; }),
         storage_(services.buckets, services.catalog, pools_),
         oauth_(services.authenticator, pools_),
-        iceberg_(services.catalog, pools_),
+        iceberg_(services.catalog, pools_, services.policies),
         planning_(services.catalog, services.buckets, services.manifests, pools_),
         reported_(services.catalog, pools_),
         query_(services.query, pools_),

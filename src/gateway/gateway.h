@@ -17,6 +17,7 @@
 #include "catalog/registry.h"
 #include "engine/engine_lanes.h"
 #include "governance/authenticator.h"
+#include "governance/table_policy.h"
 #include "iceberg/manifest.h"
 #include "ingest/dataset_service.h"
 #include "ingest/ingest_service.h"
@@ -44,6 +45,7 @@ struct Services {
   governance::Authenticator* authenticator;  ///< Null: nobody is asked who they are.
   iceberg::ManifestCache& manifests;
   catalog::Catalog& catalog;
+  governance::TablePolicies* policies;  ///< The planner's; null: everybody sees everything.
   catalog::Registry& registry;
   engine::EngineLanes& engine;
   query::QueryService& query;

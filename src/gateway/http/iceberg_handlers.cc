@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <limits>
+#include <span>
 
 #include <boost/json/serialize.hpp>
 #include <fmt/format.h>
@@ -10,6 +11,7 @@
 #include "base/hash.h"
 #include "base/json.h"
 #include "base/text.h"
+#include "catalog/commit_policy.h"
 #include "gateway/http/iceberg_call.h"
 #include "gateway/http/iceberg_warehouses.h"
 
@@ -345,6 +347,9 @@ Result<Response> IcebergHandlers::register_table(const Call& call) {
   Write write;
   write.answers_table = true;
   write.run = [&](const CommitOptions& options) -> Result<Response> {
+    if (overwrite.value_or(false)) {
+      LH_RETURN_IF_ERROR(catalog::check_may_replace(call.context(), catalog_, policies_, table));
+    }
     LH_ASSIGN_OR_RETURN(const auto registered,
                         catalog_.register_table(call.context(), table, location,
                                                 overwrite.value_or(false), options));
@@ -404,6 +409,8 @@ Result<Response> IcebergHandlers::update_table(const Call& call) {
   Write write;
   write.answers_table = true;
   write.run = [&](const CommitOptions& options) -> Result<Response> {
+    LH_RETURN_IF_ERROR(
+        catalog::check_may_commit(call.context(), catalog_, policies_, std::span(&commit, 1)));
     CommitOptions checked = options;
     checked.checks_files = true;
     auto after = catalog_.commit_table(call.context(), commit.identifier, commit.requirements,
@@ -485,6 +492,7 @@ Result<Response> IcebergHandlers::commit_transaction(const Call& call) {
   Write write;
   write.status = 204;
   write.run = [&](const CommitOptions& options) -> Result<Response> {
+    LH_RETURN_IF_ERROR(catalog::check_may_commit(call.context(), catalog_, policies_, commits));
     CommitOptions checked = options;
     checked.checks_files = true;
     auto after = catalog_.commit_transaction(call.context(), commits, checked);

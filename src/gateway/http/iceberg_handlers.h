@@ -11,6 +11,7 @@
 #include "gateway/http/message.h"
 #include "gateway/http/router.h"
 #include "gateway/http/run_on.h"
+#include "governance/table_policy.h"
 
 namespace lakehouse::gateway::http {
 
@@ -21,7 +22,10 @@ namespace lakehouse::gateway::http {
 /// Outlived by what it refers to; outlives the router that it added its routes to.
 class IcebergHandlers {
  public:
-  IcebergHandlers(catalog::Catalog& catalog, Pools pools) : catalog_(catalog), pools_(pools) {}
+  /// Without policies everybody may commit to every table.
+  IcebergHandlers(catalog::Catalog& catalog, Pools pools,
+                  governance::TablePolicies* policies = nullptr)
+      : catalog_(catalog), pools_(pools), policies_(policies) {}
 
   void add_routes(Router& router);
 
@@ -80,6 +84,7 @@ class IcebergHandlers {
 
   catalog::Catalog& catalog_;
   Pools pools_;
+  governance::TablePolicies* policies_;
 };
 
 /// {"error": {"message", "type", "code"}}, with the exception names of the specification.

@@ -17,12 +17,14 @@
 #include "base/json.h"
 #include "gateway/http/iceberg_planning.h"
 #include "metastore/testing/faulty_metastore.h"
+#include "query/testing/fixed_policies.h"
 
 namespace lakehouse::gateway::http {
 namespace {
 
 namespace json = boost::json;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 class TextBody final : public RequestBody {
  public:
@@ -82,7 +84,7 @@ class IcebergHandlersTest : public ::testing::Test {
     catalog_ = catalog::Catalog::open(*buckets_, *faulty_, {}).value();
     router_ = std::make_unique<Router>();
     handlers_ = std::make_unique<IcebergHandlers>(
-        *catalog_, Pools{.storage = workers_, .engine = workers_, .jobs = workers_});
+        *catalog_, Pools{.storage = workers_, .engine = workers_, .jobs = workers_}, &policies_);
     handlers_->add_routes(*router_);
     planning_ = std::make_unique<PlanningHandlers>(
         *catalog_, *buckets_, manifests_,
@@ -157,6 +159,7 @@ class IcebergHandlersTest : public ::testing::Test {
   std::unique_ptr<metastore::Metastore> metastore_;
   std::unique_ptr<metastore::testing::FaultyMetastore> faulty_;  ///< What the catalog uses.
   std::unique_ptr<catalog::Catalog> catalog_;
+  query::testing::FixedPolicies policies_;
   std::unique_ptr<IcebergHandlers> handlers_;
   iceberg::ManifestCache manifests_;
   std::unique_ptr<PlanningHandlers> planning_;
@@ -264,6 +267,47 @@ TEST_F(IcebergHandlersTest, TablesAreMadeLoadedCommittedAndDropped) {
   EXPECT_EQ(back.string_at("/metadata/properties/k"), "v");
   EXPECT_EQ(ask(Method::Delete, std::string(kTables) + "/back?purgeRequested=true").status, 204);
   EXPECT_TRUE(std::filesystem::is_empty(folder_ + "/primary/main"));
+}
+
+TEST_F(IcebergHandlersTest, WhoSeesAPartOfATableDoesNotCommitItsRows) {
+  const Answer made = create("t");
+  ASSERT_EQ(create("u").status, 200);
+  const std::string table = std::string(kTables) + "/t";
+  const std::string snapshot = fmt::format(
+      R"({{"action":"add-snapshot","snapshot":{{"snapshot-id":1,"sequence-number":1,
+          "timestamp-ms":{},"manifest-list":"{}/metadata/1.avro",
+          "summary":{{"operation":"append"}},"schema-id":0}}}})",
+      catalog_->now_ms(), made.string_at("/metadata/location"));
+  const std::string branch =
+      R"({"action":"set-snapshot-ref","ref-name":"main","type":"branch","snapshot-id":1})";
+  const std::string both = R"({"table-changes":[
+      {"identifier":{"namespace":["main"],"name":"u"},"requirements":[],"updates":[)" +
+                           set("k", "v") +
+                           R"(]},{"identifier":{"namespace":["main"],"name":"t"},
+                               "requirements":[],"updates":[)" +
+                           snapshot + "]}]}";
+  const std::string over =
+      fmt::format(R"({{"name":"t","metadata-location":"{}","overwrite":true}})",
+                  made.string_at("/metadata-location"));
+
+  policies_.set("*", "main.t", query::testing::rows_where("id = 1"));
+  for (const std::string& updates :
+       {snapshot, snapshot + "," + branch,
+        std::string(R"({"action":"remove-snapshot-ref","ref-name":"main"})"),
+        std::string(R"({"action":"remove-snapshots","snapshot-ids":[1]})")}) {
+    const Answer refused = post(table, commit(updates));
+    EXPECT_EQ(refused.status, 403) << updates;
+    EXPECT_EQ(refused.error_type(), "ForbiddenException");
+    EXPECT_THAT(refused.text, Not(HasSubstr("id = 1")));
+  }
+  EXPECT_EQ(post("/iceberg/v1/transactions/commit", both).status, 403);
+  EXPECT_EQ(get(std::string(kTables) + "/u").body().at_pointer("/metadata/properties").as_object(),
+            json::object());
+  EXPECT_EQ(post("/iceberg/v1/namespaces/main/register", over).status, 403);
+  EXPECT_EQ(post(table, commit(set("k", "v"))).status, 200);
+
+  policies_.clear();
+  EXPECT_EQ(post(table, commit(snapshot + "," + branch)).status, 200);
 }
 
 TEST_F(IcebergHandlersTest, AnUnchangedTableIsNotSentAgain) {
