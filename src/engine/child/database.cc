@@ -70,7 +70,7 @@ Status lock(const Connection& connection, const EngineGrant& grant) {
                              "SET GLOBAL allowed_configs = ['enable_progress_bar', "
                              "'enable_progress_bar_print', 'enable_profiling', "
                              "'custom_profiling_settings', 'schema', 'search_path', "
-                             "'parquet_metadata_cache']"));
+                             "'parquet_metadata_cache', 'late_materialization_max_rows']"));
   return run_sql(connection, "SET GLOBAL lock_configuration = true");
 }
 

@@ -144,6 +144,27 @@ Result<std::vector<Column>> columns_with_parameters(const Connection& connection
   }
 }
 
+// DuckDB 1.5.5 fails to plan some statements with a LIMIT in a subquery: it wants to read most
+// columns of a Parquet file late, for the rows of the LIMIT alone, and forgets that a filter below
+// hands on none of the columns that tell the rows apart. Such a statement is planned without.
+constexpr const char* kReadsNothingLate = "SET SESSION late_materialization_max_rows = 0";
+
+bool has_lost_its_rows(const Error& error) {
+  return error.code == ErrorCode::Internal &&
+         error.message.contains("Failed to bind column reference");
+}
+
+// `attempt` plans a statement.
+template <class Attempt>
+auto planned(const Connection& connection, const Attempt& attempt) -> decltype(attempt()) {
+  auto done = attempt();
+  if (!done && has_lost_its_rows(done.error())) {
+    LH_RETURN_IF_ERROR(run_sql(connection, kReadsNothingLate));
+    return attempt();
+  }
+  return done;
+}
+
 // What has a number is watched; for the many small statements it would cost more than it tells.
 constexpr std::array kObserved{
     "SET enable_progress_bar = true", "SET enable_progress_bar_print = false",
@@ -305,7 +326,8 @@ Status Session::run_statement(const Connection& connection, const Request& reque
 
 Status Session::answer_describe(const Connection& connection, const Statement& statement) {
   const std::string_view tree_text = statement.is_tree ? statement.text : std::string_view{};
-  const auto ready = prepare(connection, statement, statement.text);
+  const auto ready =
+      planned(connection, [&] { return prepare(connection, statement, statement.text); });
   if (!ready) {
     return std::unexpected(locate_error(ready.error(), {}, tree_text));
   }
@@ -338,7 +360,10 @@ Status Session::answer_execute(const Connection& connection, const Request& requ
     return fetch(result);
   };
   QueryResult result;
-  auto first = begin(result);
+  auto first = planned(connection, [&] {
+    result = QueryResult();
+    return begin(result);
+  });
   if (!first) {
     return std::unexpected(locate_error(std::move(first).error(), sql, tree_text));
   }
