@@ -11,6 +11,7 @@ namespace lakehouse::vector {
 struct SearchBatcher::Waiter {
   std::vector<float> vector;
   RowSet filter;
+  std::vector<Row> start;
   ScanQuery query;
   bool done = false;
   /// Stays if the pass ends by an exception: there is no memory.
@@ -57,7 +58,9 @@ Result<std::vector<Hit>> SearchBatcher::search(const RequestContext& context,
   }
   const auto waiter = std::make_shared<Waiter>();
   waiter->vector.assign(query.vector.begin(), query.vector.end());
-  waiter->query = {.vector = waiter->vector, .k = query.k, .filter = nullptr};
+  waiter->start.assign(query.start.begin(), query.start.end());
+  waiter->query = {
+      .vector = waiter->vector, .k = query.k, .filter = nullptr, .start = waiter->start};
   if (query.filter != nullptr) {
     waiter->filter = *query.filter;
     waiter->query.filter = &waiter->filter;

@@ -4,6 +4,7 @@
 #include <array>
 #include <bit>
 #include <cmath>
+#include <functional>
 #include <limits>
 #include <optional>
 
@@ -44,6 +45,9 @@ std::int32_t to_product(double value) {
              : static_cast<std::int32_t>(std::floor(value));
 }
 
+/// How many vectors before they are scored they are fetched.
+constexpr std::size_t kAhead = 3;
+
 struct Candidate {
   std::int32_t product = 0;
   Row row = 0;
@@ -59,23 +63,31 @@ class Collector {
         code_(table.encoder.encode_query(unit_)),
         k_(query.k),
         filter_(query.filter),
-        narrow_at_(std::max<std::size_t>(std::size_t{4} * query.k, 256)) {}
+        narrow_at_(std::max<std::size_t>(std::size_t{4} * query.k, 256)) {
+    if (!table.sketches.empty()) {
+      coarse_ = table.sketches.coarse.encode(unit_);
+      fine_ = table.sketches.fine.encode(unit_);
+    }
+    start(query.start);
+  }
 
   [[nodiscard]] const QueryCode& code() const { return code_; }
+  [[nodiscard]] const QueryCode& coarse() const { return coarse_; }
+  [[nodiscard]] const QueryCode& fine() const { return fine_; }
   [[nodiscard]] const RowSet* filter() const { return filter_; }
   /// Rows of the block with lower products cannot be among the best.
   [[nodiscard]] std::int32_t least() const { return least_; }
+  /// Nor can rows whose sketches have lower products.
+  [[nodiscard]] std::int32_t coarse_least() const { return coarse_least_; }
+  [[nodiscard]] std::int32_t fine_least() const { return fine_least_; }
 
   void begin_block(std::uint32_t block) {
     block_residual_ = double{table_.residuals_highest[block]};
     set_least();
   }
 
-  /// Of this block; only with a product of at least `least`.
+  /// Of this block, and allowed; only with a product of at least `least`.
   void offer(std::int32_t product, Row row) {
-    if (filter_ != nullptr && !filter_->contains(row)) {
-      return;
-    }
     kept_.push_back({product, row});
     if (kept_.size() >= narrow_at_) {
       narrow();
@@ -83,28 +95,15 @@ class Collector {
   }
 
   std::vector<Hit> finish() {
-    std::sort(kept_.begin(), kept_.end(), higher);
-    double residual = 0;
-    for (const float highest : table_.residuals_highest) {
-      residual = std::max(residual, double{highest});
-    }
-    const double bound = table_.bound(code_, residual);
-    std::vector<Hit> best;  // A heap, the worst on top.
+    narrow();
+    std::vector<Hit> best;
+    std::vector<Row> rows;
     for (const Candidate& candidate : kept_) {
-      if (best.size() == k_ && estimate(candidate) + bound < double{best.front().score}) {
-        break;  // So do all that follow.
-      }
-      const Hit hit{candidate.row, table_.score(unit_.data(), candidate.row)};
-      if (best.size() < k_) {
-        best.push_back(hit);
-        std::push_heap(best.begin(), best.end(), better);
-      } else if (better(hit, best.front())) {
-        std::pop_heap(best.begin(), best.end(), better);
-        best.back() = hit;
-        std::push_heap(best.begin(), best.end(), better);
-      }
+      rows.push_back(candidate.row);
     }
-    std::sort_heap(best.begin(), best.end(), better);
+    each_score(rows, [&](Row row, float score) { best.push_back({row, score}); });
+    std::sort(best.begin(), best.end(), better);
+    best.resize(std::min(best.size(), k_));
     return best;
   }
 
@@ -117,9 +116,56 @@ class Collector {
     return static_cast<double>(std::int64_t{candidate.product} - code_.bias) * code_.scale;
   }
 
+  /// Scores rows that may be good: what the k-th of them has, the k-th best has at least.
+  void start(std::span<const Row> rows) {
+    std::vector<Row> allowed;
+    for (const Row row : rows) {
+      if (row < table_.size && (filter_ == nullptr || filter_->contains(row))) {
+        allowed.push_back(row);
+      }
+    }
+    std::ranges::sort(allowed);
+    const auto twice = std::ranges::unique(allowed);
+    allowed.erase(twice.begin(), twice.end());
+    if (allowed.size() < k_) {
+      return;
+    }
+    std::vector<float> scores;
+    each_score(allowed, [&](Row, float score) { scores.push_back(score); });
+    std::ranges::nth_element(scores, scores.begin() + static_cast<std::ptrdiff_t>(k_ - 1),
+                             std::greater());
+    floor_ = double{scores[k_ - 1]};
+  }
+
+  /// The rows' scores, in their order. Vectors lie all over a file: the next ones are fetched
+  /// meanwhile.
+  template <class Visit>
+  void each_score(std::span<const Row> rows, const Visit& visit) const {
+    for (std::size_t i = 0; i < std::min(kAhead, rows.size()); ++i) {
+      table_.prefetch(rows[i]);
+    }
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      if (i + kAhead < rows.size()) {
+        table_.prefetch(rows[i + kAhead]);
+      }
+      visit(rows[i], table_.score(unit_.data(), rows[i]));
+    }
+  }
+
   void set_least() {
+    if (floor_ <= -2) {
+      return;
+    }
     const double below = floor_ - table_.bound(code_, block_residual_);
-    least_ = floor_ > -2 ? to_product(below / code_.scale + code_.bias - 1) : kLowest;
+    least_ = to_product(below / code_.scale + code_.bias - 1);
+    coarse_least_ = sketch_least(coarse_);
+    fine_least_ = sketch_least(fine_);
+  }
+
+  [[nodiscard]] std::int32_t sketch_least(const QueryCode& code) const {
+    return code.bytes.empty()
+               ? kLowest
+               : to_product((floor_ - code.error - table_.rounding()) / code.scale + code.bias - 1);
   }
 
   /// The k best by their codes are scored: the worst of these scores is one that the k-th best has
@@ -130,9 +176,11 @@ class Collector {
                        kept_.end(), higher);
     }
     double worst = 2;
+    std::vector<Row> rows;
     for (std::size_t i = 0; i < std::min<std::size_t>(k_, kept_.size()); ++i) {
-      worst = std::min(worst, double{table_.score(unit_.data(), kept_[i].row)});
+      rows.push_back(kept_[i].row);
     }
+    each_score(rows, [&](Row, float score) { worst = std::min(worst, double{score}); });
     floor_ = std::max(floor_, worst);
     std::erase_if(kept_, [&](const Candidate& candidate) {
       const double residual = double{table_.residuals[candidate.row]};
@@ -145,6 +193,8 @@ class Collector {
   const TableData& table_;
   std::vector<float> unit_;
   QueryCode code_;
+  QueryCode coarse_;
+  QueryCode fine_;
   std::size_t k_;
   const RowSet* filter_;
   std::vector<Candidate> kept_;
@@ -152,6 +202,8 @@ class Collector {
   double floor_ = -2;  ///< The k-th best scores at least this.
   double block_residual_ = 0;
   std::int32_t least_ = kLowest;
+  std::int32_t coarse_least_ = kLowest;
+  std::int32_t fine_least_ = kLowest;
 };
 
 /// How many of the filter's rows there are from `first` to `first + count`; all without a filter.
@@ -167,10 +219,109 @@ std::uint32_t allowed_in(const RowSet* filter, std::uint32_t first, std::uint32_
   return allowed;
 }
 
+/// Rows that are sieved before those that are left are scored: so many at most that scoring need
+/// not wait for memory, and few in the beginning, since what they narrow down soon tells.
+constexpr std::uint32_t kStripeRows = 4096;
+constexpr std::uint32_t kStripeRowsMin = 256;
+constexpr std::uint32_t kStripeTiles = kStripeRows / simd::kTileRows;
+static_assert(TableData::kBlockRows % kStripeRows == 0);
+
+std::uint32_t stripe_from(Row row, Row end) {
+  return std::min(std::clamp(row, kStripeRowsMin, kStripeRows), end - row);
+}
+
+std::uint32_t tiles_of(std::uint32_t rows) {
+  return (rows + simd::kTileRows - 1) / simd::kTileRows;
+}
+
+/// Scores what a sieve has left of a stripe, and offers it.
+class Scorer {
+ public:
+  explicit Scorer(const TableData& table) : table_(table) {}
+
+  /// `masks`: a bit for each row from `first`. Returns how many were left.
+  std::uint32_t run(Collector& collector, Row first, std::span<const std::uint32_t> masks) {
+    std::uint32_t found = 0;
+    for (const std::uint32_t left : masks) {
+      std::uint32_t mask = left == 0 ? 0 : left & allowed(collector.filter(), first);
+      for (; mask != 0; mask &= mask - 1) {
+        rows_[found++] = first + static_cast<Row>(std::countr_zero(mask));
+      }
+      first += simd::kTileRows;
+    }
+    score(collector, table_.sketches.empty() ? found : look_closer(collector, found));
+    return found;
+  }
+
+  /// The filter's rows from `first` to `first + count`, without a sieve.
+  void run_filter(Collector& collector, Row first, std::uint32_t count) {
+    std::uint32_t found = 0;
+    const std::span<const std::uint64_t> words = collector.filter()->words();
+    for (std::size_t i = first / 64; i < words.size() && i * 64 < std::size_t{first} + count; ++i) {
+      if (found + 64 > rows_.size()) {
+        score(collector, found);
+        found = 0;
+      }
+      for (std::uint64_t word = words[i]; word != 0; word &= word - 1) {
+        rows_[found] = static_cast<Row>(i * 64 + static_cast<std::size_t>(std::countr_zero(word)));
+        found += rows_[found] < table_.size ? 1U : 0U;
+      }
+    }
+    score(collector, found);
+  }
+
+ private:
+  /// Of a tile's rows: those that there are, and that the filter has.
+  [[nodiscard]] std::uint32_t allowed(const RowSet* filter, Row first) const {
+    std::uint32_t mask = ~0U;
+    if (table_.size - first < simd::kTileRows) {
+      mask = (1U << (table_.size - first)) - 1;
+    }
+    if (filter != nullptr) {
+      const std::span<const std::uint64_t> words = filter->words();
+      mask &= first / 64 < words.size()
+                  ? static_cast<std::uint32_t>(words[first / 64] >> first % 64)
+                  : 0;
+    }
+    return mask;
+  }
+
+  /// Leaves of the rows those that their fine sketches do not rule out.
+  std::uint32_t look_closer(const Collector& collector, std::uint32_t found) {
+    const Sketch& fine = table_.sketches.fine;
+    simd::kernels().dots(fine.codes(), fine.length(), rows_.data(), found,
+                         collector.fine().bytes.data(), products_.data());
+    std::uint32_t left = 0;
+    for (std::uint32_t i = 0; i < found; ++i) {
+      rows_[left] = rows_[i];
+      left += products_[i] >= collector.fine_least() ? 1U : 0U;
+    }
+    return left;
+  }
+
+  void score(Collector& collector, std::uint32_t found) {
+    if (found == 0) {
+      return;
+    }
+    simd::kernels().dots(table_.codes, table_.encoder.code_bytes(), rows_.data(), found,
+                         collector.code().bytes.data(), products_.data());
+    for (std::uint32_t i = 0; i < found; ++i) {
+      if (products_[i] >= collector.least()) {
+        collector.offer(products_[i], rows_[i]);
+      }
+    }
+  }
+
+  const TableData& table_;
+  std::array<Row, kStripeRows> rows_;
+  std::array<std::int32_t, kStripeRows> products_;
+};
+
 /// One query over the rows of one block.
 class BlockScan {
  public:
-  BlockScan(const TableData& table, Collector& collector) : table_(table), collector_(collector) {}
+  BlockScan(const TableData& table, Collector& collector)
+      : table_(table), collector_(collector), scorer_(table) {}
 
   void run(std::uint32_t block) {
     const std::uint32_t first = block * TableData::kBlockRows;
@@ -180,69 +331,63 @@ class BlockScan {
       return;
     }
     collector_.begin_block(block);
-    const simd::Kernels& kernels = simd::kernels();
-    const std::size_t length = table_.encoder.code_bytes();
-    const std::int8_t* query = collector_.code().bytes.data();
-    if (allowed >= count / 3) {
-      kernels.dots_in_order(table_.codes + first * length, length, count, query, products_.data());
-      offer(count, [&](std::uint32_t place) { return first + place; });
-      return;
+    if (allowed < count / 3) {
+      scorer_.run_filter(collector_, first, count);
+    } else if (table_.sketches.empty()) {
+      scan(first, count);
+    } else {
+      sieve(first, count);
     }
-    std::uint32_t found = 0;
-    const std::span<const std::uint64_t> words = collector_.filter()->words();
-    for (std::size_t i = first / 64; i < words.size() && i * 64 < std::size_t{first} + count; ++i) {
-      for (std::uint64_t word = words[i]; word != 0; word &= word - 1) {
-        const auto row =
-            static_cast<Row>(i * 64 + static_cast<std::size_t>(std::countr_zero(word)));
-        rows_[found] = row;
-        found += row < table_.size ? 1U : 0U;
-      }
-    }
-    kernels.dots(table_.codes, length, rows_.data(), found, query, products_.data());
-    offer(found, [&](std::uint32_t place) { return rows_[place]; });
   }
 
  private:
-  template <class RowAt>
-  void offer(std::uint32_t count, const RowAt& row_at) {
-    // In short pieces: the first of a search narrow down what later ones offer.
-    constexpr std::uint32_t kPiece = 256;
-    const std::uint32_t padded = (count + 15) / 16 * 16;
-    std::fill(products_.begin() + count, products_.begin() + padded, kLowest);
-    std::array<std::uint32_t, kPiece> places;
-    for (std::uint32_t at = 0; at < count; at += kPiece) {
-      const std::size_t found = simd::kernels().at_least(
-          products_.data() + at, std::min(kPiece, padded - at), collector_.least(), places.data());
-      for (std::size_t i = 0; i < found && at + places[i] < count; ++i) {
-        collector_.offer(products_[at + places[i]], row_at(at + places[i]));
+  void sieve(Row first, std::uint32_t count) {
+    const Sketch& sketch = table_.sketches.coarse;
+    const Row end = first + count;
+    for (Row row = first; row < end;) {
+      const std::uint32_t rows = stripe_from(row, end);
+      std::array<std::uint32_t, kStripeTiles> masks;
+      simd::kernels().sieve_one(sketch.codes() + row * sketch.length(), sketch.length(),
+                                tiles_of(rows), collector_.coarse().bytes.data(),
+                                collector_.coarse_least(), masks.data());
+      scorer_.run(collector_, row, std::span(masks).first(tiles_of(rows)));
+      row += rows;
+    }
+  }
+
+  void scan(Row first, std::uint32_t count) {
+    const std::size_t length = table_.encoder.code_bytes();
+    const Row end = first + count;
+    for (Row row = first; row < end;) {
+      const std::uint32_t rows = stripe_from(row, end);
+      simd::kernels().dots_in_order(table_.codes + row * length, length, rows,
+                                    collector_.code().bytes.data(), products_.data());
+      std::fill_n(products_.begin() + rows, (16 - rows % 16) % 16, kLowest);
+      const std::size_t found = simd::kernels().at_least(products_.data(), (rows + 15) / 16 * 16,
+                                                         collector_.least(), places_.data());
+      for (std::size_t i = 0; i < found && places_[i] < rows; ++i) {
+        const Row at = row + places_[i];
+        if (collector_.filter() == nullptr || collector_.filter()->contains(at)) {
+          collector_.offer(products_[places_[i]], at);
+        }
       }
+      row += rows;
     }
   }
 
   const TableData& table_;
   Collector& collector_;
-  std::array<std::int32_t, TableData::kBlockRows> products_;
-  std::array<Row, TableData::kBlockRows> rows_;
+  Scorer scorer_;
+  std::array<std::int32_t, kStripeRows> products_;
+  std::array<std::uint32_t, kStripeRows> places_;
 };
 
-/// Many queries over all rows: each tile of rows is read once for all of them.
+/// Many queries over all rows: each stripe is read once for all of them.
 class BatchScan {
  public:
   BatchScan(const TableData& table, std::span<Collector*> collectors)
-      : table_(table), collectors_(collectors), length_(table.encoder.code_bytes()) {
-    packed_rows_.resize(simd::kTileRows * length_);
-    const std::size_t groups = (collectors.size() + simd::kTileQueries - 1) / simd::kTileQueries;
-    packed_queries_.resize(groups * simd::kTileQueries * length_);
-    for (std::size_t group = 0; group < groups; ++group) {
-      std::array<const std::int8_t*, simd::kTileQueries> codes;
-      for (std::size_t i = 0; i < codes.size(); ++i) {
-        // Places that are left over repeat the last query; nobody looks at their products.
-        const std::size_t at = std::min(group * codes.size() + i, collectors.size() - 1);
-        codes[i] = collectors[at]->code().bytes.data();
-      }
-      simd::pack_queries(codes.data(), length_,
-                         packed_queries_.data() + group * simd::kTileQueries * length_);
-    }
+      : table_(table), collectors_(collectors), scorer_(table) {
+    use(!table.sketches.empty());
   }
 
   void run(std::uint32_t block) {
@@ -251,49 +396,91 @@ class BatchScan {
     for (Collector* collector : collectors_) {
       collector->begin_block(block);
     }
-    std::uint32_t row = first;
-    for (; row + simd::kTileRows <= end; row += simd::kTileRows) {
-      run_tile(row);
-    }
-    for (Collector* collector : collectors_) {
-      std::array<std::int32_t, simd::kTileRows> products;
-      simd::kernels().dots_in_order(table_.codes + row * length_, length_, end - row,
-                                    collector->code().bytes.data(), products.data());
-      for (std::uint32_t i = 0; row + i < end; ++i) {
-        if (products[i] >= collector->least()) {
-          collector->offer(products[i], row + i);
-        }
+    std::uint64_t left = 0;
+    for (Row row = first; row < end;) {
+      const std::uint32_t rows = stripe_from(row, end);
+      const std::uint8_t* packed =
+          sketched_ ? table_.sketches.coarse.codes() + row * length_ : pack(row, rows);
+      for (std::size_t group = 0; group * simd::kTileQueries < collectors_.size(); ++group) {
+        left += run_group(group, packed, row, tiles_of(rows));
       }
+      row += rows;
+    }
+    // The first block has yet to find out what is good.
+    if (sketched_ && block > 0 &&
+        left * Sketches::kFineCost > (end - first) * collectors_.size() * saved_) {
+      use(false);
     }
   }
 
  private:
-  void run_tile(std::uint32_t row) {
-    const simd::Kernels& kernels = simd::kernels();
-    kernels.pack(table_.codes + row * length_, length_, packed_rows_.data());
-    for (std::size_t first = 0; first < collectors_.size(); first += simd::kTileQueries) {
-      kernels.tile(packed_rows_.data(), length_, packed_queries_.data() + first * length_,
-                   products_.data());
-      const std::size_t here = std::min(simd::kTileQueries, collectors_.size() - first);
-      for (std::size_t q = 0; q < here; ++q) {
-        Collector& collector = *collectors_[first + q];
-        const std::int32_t* products = products_.data() + q * simd::kTileRows;
-        std::array<std::uint32_t, simd::kTileRows> places;
-        const std::size_t found =
-            kernels.at_least(products, simd::kTileRows, collector.least(), places.data());
-        for (std::size_t i = 0; i < found; ++i) {
-          collector.offer(products[places[i]], row + places[i]);
-        }
+  void use(bool sketched) {
+    sketched_ = sketched;
+    const std::size_t whole = table_.encoder.code_bytes();
+    length_ = sketched ? table_.sketches.coarse.length() : whole;
+    saved_ = (whole - length_) / 64;
+    packed_rows_.resize(sketched ? 0 : kStripeRows * length_);
+    const std::size_t groups = (collectors_.size() + simd::kTileQueries - 1) / simd::kTileQueries;
+    packed_queries_.resize(groups * simd::kTileQueries * length_);
+    for (std::size_t group = 0; group < groups; ++group) {
+      std::array<const std::int8_t*, simd::kTileQueries> codes;
+      for (std::size_t i = 0; i < codes.size(); ++i) {
+        // Places that are left over repeat the last query; nobody looks at their products.
+        const Collector& collector =
+            *collectors_[std::min(group * codes.size() + i, collectors_.size() - 1)];
+        codes[i] = (sketched ? collector.coarse() : collector.code()).bytes.data();
+      }
+      simd::pack_queries(codes.data(), length_,
+                         packed_queries_.data() + group * simd::kTileQueries * length_);
+    }
+  }
+
+  const std::uint8_t* pack(Row first, std::uint32_t rows) {
+    for (std::uint32_t row = 0; row < rows; row += simd::kTileRows) {
+      const std::uint8_t* codes = table_.codes + (first + row) * length_;
+      std::uint8_t* to = packed_rows_.data() + row * length_;
+      if (row + simd::kTileRows <= rows) {
+        simd::kernels().pack(codes, length_, to);
+      } else {
+        std::vector<std::uint8_t> last(simd::kTileRows * length_);
+        std::copy_n(codes, (rows - row) * length_, last.begin());
+        simd::kernels().pack(last.data(), length_, to);
       }
     }
+    return packed_rows_.data();
+  }
+
+  std::uint64_t run_group(std::size_t group, const std::uint8_t* packed, Row row,
+                          std::size_t tiles) {
+    const std::size_t first = group * simd::kTileQueries;
+    const std::size_t here = std::min(simd::kTileQueries, collectors_.size() - first);
+    std::array<std::int32_t, simd::kTileQueries> least{};
+    for (std::size_t q = 0; q < here; ++q) {
+      const Collector& collector = *collectors_[first + q];
+      least[q] = sketched_ ? collector.coarse_least() : collector.least();
+    }
+    for (std::size_t tile = 0; tile < tiles; ++tile) {
+      simd::kernels().sieve(packed + tile * simd::kTileRows * length_, length_,
+                            packed_queries_.data() + first * length_, least.data(),
+                            masks_.data() + tile, kStripeTiles);
+    }
+    std::uint64_t left = 0;
+    for (std::size_t q = 0; q < here; ++q) {
+      left += scorer_.run(*collectors_[first + q], row,
+                          std::span(masks_).subspan(q * kStripeTiles, tiles));
+    }
+    return left;
   }
 
   const TableData& table_;
   std::span<Collector*> collectors_;
-  std::size_t length_;
+  Scorer scorer_;
+  bool sketched_ = false;
+  std::size_t length_ = 0;
+  std::size_t saved_ = 0;  ///< Of a row's sieving, by its sketch: in 64 bytes.
   std::vector<std::uint8_t> packed_rows_;
   std::vector<std::int8_t> packed_queries_;
-  std::array<std::int32_t, simd::kTileRows * simd::kTileQueries> products_;
+  std::array<std::uint32_t, kStripeTiles * simd::kTileQueries> masks_;
 };
 
 std::uint32_t blocks_of(const TableData& table) {
@@ -387,7 +574,7 @@ std::size_t VectorTable::memory_bytes() const {
   std::size_t each = sizeof(float);
   each += data.own_vectors.bytes() == 0 ? 0 : data.stride * sizeof(float);
   each += data.own_codes.bytes() == 0 ? 0 : data.encoder.code_bytes();
-  return data.size * each;
+  return data.size * each + data.sketches.memory_bytes();
 }
 
 std::span<const float> VectorTable::vector(Row row) const {
@@ -421,6 +608,7 @@ Status VectorTable::add(std::span<const float> rows) {
   }
   const std::uint32_t first = data.size;
   data.size = static_cast<std::uint32_t>(total);
+  data.sketches = Sketches();
   data.note_residuals(first);
   return {};
 }

@@ -30,6 +30,9 @@ struct ScanQuery {
   std::span<const float> vector;
   std::uint32_t k = 10;
   const RowSet* filter = nullptr;  ///< Only these rows; null allows all.
+  /// Rows that are good, for what is known: with k of them that are allowed the scan has less to
+  /// do. Whatever they are, the answer is the same.
+  std::span<const Row> start = {};
 };
 
 struct TableData;

@@ -22,6 +22,9 @@ constexpr double kGatherCost = 2;
 constexpr double kWalkCost = 4;
 /// Of a row's links, how many lead to a row that was not visited before, as a share of m.
 constexpr double kFreshShare = 0.9;
+/// Before a scan: the walk's width, and beyond which k it would cost more than it saves.
+constexpr std::uint32_t kGlanceEf = 12;
+constexpr std::uint32_t kGlanceMax = 100;
 
 Status check_range(std::string_view name, std::uint64_t value, std::uint64_t least,
                    std::uint64_t most) {
@@ -105,6 +108,9 @@ struct VectorIndex::Impl {
     std::unique_ptr<Walker> walker_;
   };
 
+  /// Rows that a scan for the k best may start with.
+  [[nodiscard]] std::vector<Row> glance(std::span<const float> query, std::uint32_t k,
+                                        const RowSet* filter) const;
   [[nodiscard]] Result<SearchAnswer> scan(const RequestContext& context,
                                           std::span<const float> query,
                                           const SearchOptions& options) const;
@@ -112,11 +118,37 @@ struct VectorIndex::Impl {
                                        std::uint32_t k) const;
 };
 
+std::vector<Row> VectorIndex::Impl::glance(std::span<const float> query, std::uint32_t k,
+                                           const RowSet* filter) const {
+  const Graph& graph = content.graph;
+  const auto unit = unit_query(query, content.options.dimensions, content.rows->stride);
+  // What is wrong the scan says; what a filter leaves little of, the graph finds little of.
+  if (!unit || k > kGlanceMax || graph.size == 0 ||
+      (filter != nullptr && filter->count() < graph.size / 2)) {
+    return {};
+  }
+  const Target target = space.target(*unit);
+  const Loan walker(*this);
+  const Neighbour entry =
+      (*walker).descend(graph, space, target, {graph.entry, graph.top}, 0, nullptr);
+  const std::uint32_t ef = filter == nullptr ? k : 4 * k;
+  (*walker).walk(graph, space, target, {&entry, 1}, std::max(ef, kGlanceEf), 0, nullptr);
+  std::vector<Row> rows;
+  for (const Neighbour& found : (*walker).found()) {
+    if (rows.size() < k && (filter == nullptr || filter->contains(found.row))) {
+      rows.push_back(found.row);
+    }
+  }
+  return rows;
+}
+
 Result<SearchAnswer> VectorIndex::Impl::scan(const RequestContext& context,
                                              std::span<const float> query,
                                              const SearchOptions& options) const {
-  const ScanQuery asked{.vector = query, .k = options.k, .filter = options.filter};
   const bool narrow = options.filter != nullptr && options.filter->count() < table.size() / 20;
+  const std::vector<Row> start =
+      narrow ? std::vector<Row>() : glance(query, options.k, options.filter);
+  const ScanQuery asked{.vector = query, .k = options.k, .filter = options.filter, .start = start};
   SearchAnswer answer;
   LH_ASSIGN_OR_RETURN(answer.hits,
                       narrow ? table.search(context, asked) : batcher.search(context, asked));
@@ -247,6 +279,17 @@ Result<SearchAnswer> VectorIndex::search(const RequestContext& context,
   return answer;
 }
 
+Result<std::vector<std::vector<Hit>>> VectorIndex::scan(const RequestContext& context,
+                                                        std::span<const ScanQuery> queries) const {
+  std::vector<ScanQuery> asked(queries.begin(), queries.end());
+  std::vector<std::vector<Row>> starts;
+  starts.reserve(asked.size());
+  for (ScanQuery& query : asked) {
+    query.start = starts.emplace_back(impl_->glance(query.vector, query.k, query.filter));
+  }
+  return impl_->table.search(context, asked);
+}
+
 /// The rows and the graph as far as it is linked.
 struct VectorIndexBuilder::Impl {
   explicit Impl(const IndexOptions& options_given)
@@ -308,6 +351,7 @@ Result<std::unique_ptr<VectorIndex>> VectorIndexBuilder::build(const RequestCont
     LH_RETURN_IF_ERROR(builder.link(context, impl.linked, threads, progress));
     LH_RETURN_IF_ERROR(builder.connect_strays(context));
   }
+  LH_ASSIGN_OR_RETURN(impl.table.data().sketches, Sketches::make(context, impl.table.data()));
   IndexContent content{.options = impl.options,
                        .note = std::move(note),
                        .graph = std::move(impl.graph),

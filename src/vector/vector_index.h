@@ -111,6 +111,10 @@ class VectorIndex {
   Result<SearchAnswer> search(const RequestContext& context, std::span<const float> query,
                               const SearchOptions& options) const;
 
+  /// As VectorTable::search, and quicker: a glance at the graph tells where the best are, about.
+  Result<std::vector<std::vector<Hit>>> scan(const RequestContext& context,
+                                             std::span<const ScanQuery> queries) const;
+
  private:
   friend class VectorIndexBuilder;
   struct Impl;

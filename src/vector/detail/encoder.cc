@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "vector/simd/kernels.h"
+
 namespace lakehouse::vector {
 
 namespace {
@@ -21,22 +23,11 @@ std::uint64_t mix(std::uint64_t value) {
   return value ^ (value >> 31U);
 }
 
-void hadamard(float* values, std::size_t count) {
-  for (std::size_t half = 1; half < count; half *= 2) {
-    for (std::size_t block = 0; block < count; block += 2 * half) {
-      for (std::size_t i = block; i < block + half; ++i) {
-        const float a = values[i];
-        const float b = values[i + half];
-        values[i] = a + b;
-        values[i + half] = a - b;
-      }
-    }
-  }
-}
-
-/// The rounded code of one coordinate.
+/// The rounded code of one coordinate: by sums, which compilers do for many at once.
 int code_of(float value, float per_step) {
-  return static_cast<int>(std::lrintf(std::clamp(value * per_step, -127.0F, 127.0F)));
+  constexpr float kShift = 0x1.8p23F;  // Beyond it floats are whole numbers.
+  const float rounded = std::clamp(value * per_step, -127.0F, 127.0F) + kShift;
+  return static_cast<int>(rounded - kShift);
 }
 
 }  // namespace
@@ -73,7 +64,7 @@ void Encoder::rotate(std::span<const float> unit, std::span<float> out) const {
     for (std::size_t i = 0; i < length_; ++i) {
       out[i] *= signs[i];
     }
-    hadamard(out.data() + (round % 2 == 0 ? 0 : length_ - power_), power_);
+    simd::kernels().hadamard(out.data() + (round % 2 == 0 ? 0 : length_ - power_), power_);
   }
 }
 

@@ -8,6 +8,9 @@
 #include <cmath>
 #include <cstring>
 #include <filesystem>
+#include <iterator>
+#include <optional>
+#include <vector>
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -26,16 +29,20 @@ namespace {
 
 static_assert(std::endian::native == std::endian::little, "the file is little-endian");
 static_assert(sizeof(IndexFile::Header) <= IndexFile::kPageBytes);
+static_assert(sizeof(IndexFile::SketchHeader) <= IndexFile::kPageBytes);
 
 constexpr std::array<char, 8> kMagic = {'L', 'H', 'V', 'I', 'N', 'D', 'E', 'X'};
+constexpr std::array<char, 8> kSketchMagic = {'L', 'H', 'S', 'K', 'E', 'T', 'C', 'H'};
+constexpr std::uint32_t kSketchVersion = 1;
 constexpr std::size_t kPieceBytes = std::size_t{8} << 20U;
 
 std::uint64_t sum_of(std::span<const std::byte> bytes) {
   return XXH3_64bits(bytes.data(), bytes.size());
 }
 
-std::uint64_t sum_of(const IndexFile::Header& header) {
-  return XXH3_64bits(&header, offsetof(IndexFile::Header, sum));
+template <class Header>
+std::uint64_t sum_of_header(const Header& header) {
+  return XXH3_64bits(&header, offsetof(Header, sum));
 }
 
 std::unexpected<Error> broken(const std::string& path, std::string_view why) {
@@ -88,7 +95,7 @@ Status check_header(const IndexFile::Header& header, std::uint64_t bytes, const 
                             header.version, IndexFile::kVersion),
                 "Build the index again.");
   }
-  if (header.sum != sum_of(header)) {
+  if (header.sum != sum_of_header(header)) {
     return broken(path, "its header's sum is wrong");
   }
   if (!options_of(header).check() || header.quantization > 1 || header.size > RowSet::kRowsMax ||
@@ -175,6 +182,99 @@ Status read_graph(const IndexFile& file, const std::string& path, Graph& graph) 
   return {};
 }
 
+/// What a sketch of these rows looks like, but for its bytes.
+Sketch::Parts shape_of(std::size_t i, std::uint32_t size) {
+  Sketch::Parts shape;
+  shape.length = i == 0 ? Sketches::kCoarseBytes : Sketches::kFineBytes;
+  shape.size = size;
+  shape.packed = i == 0;
+  return shape;
+}
+
+std::uint64_t directions_bytes(const Sketch::Parts& shape, const TableData& rows) {
+  return (shape.length - Sketch::kLengths) * rows.stride * sizeof(float);
+}
+
+/// Where sketches begin, if there are any.
+std::uint64_t sketches_at(const IndexFile::Header& header) {
+  const IndexFile::Section& last = header.sections[IndexFile::Parts - 1];
+  return whole_pages(last.at + last.bytes);
+}
+
+/// None if the file has none that this program knows. DataLoss if they are damaged.
+Result<std::optional<IndexFile::SketchHeader>> find_sketches(const IndexFile& file,
+                                                             const TableData& rows,
+                                                             const std::string& path) {
+  std::uint64_t at = sketches_at(file.header());
+  if (file.bytes() < at + IndexFile::kPageBytes) {
+    return std::nullopt;
+  }
+  IndexFile::SketchHeader header;
+  std::memcpy(&header, file.at({.at = at, .bytes = sizeof(header)}).data(), sizeof(header));
+  if (std::memcmp(header.magic, kSketchMagic.data(), kSketchMagic.size()) != 0 ||
+      header.version != kSketchVersion) {
+    return std::nullopt;
+  }
+  if (header.sum != sum_of_header(header)) {
+    return broken(path, "its sketches' sum is wrong");
+  }
+  bool fits = header.size == rows.size;
+  at += IndexFile::kPageBytes;
+  for (std::size_t i = 0; i < std::size(header.parts); ++i) {
+    const IndexFile::SketchHeader::Part& part = header.parts[i];
+    const Sketch::Parts shape = shape_of(i, rows.size);
+    fits = fits && part.length == shape.length && (part.packed != 0) == shape.packed &&
+           part.rest_step > 0 && part.rest_step < 1 && part.error_step > 0 && part.error_step < 1 &&
+           part.directions.at == at && part.directions.bytes == directions_bytes(shape, rows) &&
+           part.codes.at == whole_pages(at + part.directions.bytes) &&
+           part.codes.bytes == shape.codes_bytes();
+    at = whole_pages(whole_pages(at + directions_bytes(shape, rows)) + shape.codes_bytes());
+  }
+  if (!fits || at > file.bytes()) {
+    return broken(path, "its sketches were cut, or are not of its rows");
+  }
+  return header;
+}
+
+Status read_sketches(IndexFile& file, const std::string& path, TableData& rows) {
+  LH_ASSIGN_OR_RETURN(const std::optional<IndexFile::SketchHeader> header,
+                      find_sketches(file, rows, path));
+  if (!header) {
+    return {};
+  }
+  for (std::size_t i = 0; i < std::size(header->parts); ++i) {
+    const IndexFile::SketchHeader::Part& part = header->parts[i];
+    const std::span<const std::byte> bytes = file.at(part.directions);
+    std::vector<float> directions(bytes.size() / sizeof(float));
+    std::memcpy(directions.data(), bytes.data(), bytes.size());
+    if (sum_of(std::as_bytes(std::span(directions))) != part.directions.sum ||
+        !std::ranges::all_of(directions, [](float value) { return std::abs(value) < 1.01F; })) {
+      return broken(path, "its sketches' directions are none");
+    }
+    Sketch::Parts parts = shape_of(i, rows.size);
+    parts.rest_step = part.rest_step;
+    parts.error_step = part.error_step;
+    parts.directions = directions;
+    const std::span<const std::byte> codes = file.at(part.codes);
+    parts.codes = {reinterpret_cast<const std::uint8_t*>(codes.data()), codes.size()};
+    (i == 0 ? rows.sketches.coarse : rows.sketches.fine) = Sketch::open(parts);
+  }
+  file.set_sketches(*header);
+  return {};
+}
+
+/// What is not read when a file is opened.
+std::vector<IndexFile::Section> large_sections(const IndexFile& file) {
+  std::vector<IndexFile::Section> out = {file.header().sections[IndexFile::Codes],
+                                         file.header().sections[IndexFile::Vectors]};
+  if (const IndexFile::SketchHeader* sketches = file.sketches(); sketches != nullptr) {
+    for (const IndexFile::SketchHeader::Part& part : sketches->parts) {
+      out.push_back(part.codes);
+    }
+  }
+  return out;
+}
+
 class Writer {
  public:
   Writer(int fd, const std::string& path) : fd_(fd), path_(path) {}
@@ -216,6 +316,37 @@ std::array<std::span<const std::byte>, IndexFile::Parts> parts_of(const IndexCon
   return parts;
 }
 
+/// Sketches from `at` on; where they end.
+Result<std::uint64_t> write_sketches(const TableData& rows, Writer& writer, std::uint64_t at) {
+  if (rows.sketches.empty()) {
+    return at;
+  }
+  IndexFile::SketchHeader header;
+  std::memcpy(header.magic, kSketchMagic.data(), kSketchMagic.size());
+  header.version = kSketchVersion;
+  header.size = rows.size;
+  const std::uint64_t header_at = at;
+  at += IndexFile::kPageBytes;
+  const auto write = [&](std::span<const std::byte> bytes, IndexFile::Section& section) -> Status {
+    section = {.at = at, .bytes = bytes.size(), .sum = sum_of(bytes)};
+    at = whole_pages(at + bytes.size());
+    return writer.write(bytes, section.at);
+  };
+  for (std::size_t i = 0; i < std::size(header.parts); ++i) {
+    const Sketch::Parts& parts = (i == 0 ? rows.sketches.coarse : rows.sketches.fine).parts();
+    IndexFile::SketchHeader::Part& part = header.parts[i];
+    part.length = parts.length;
+    part.packed = parts.packed ? 1 : 0;
+    part.rest_step = parts.rest_step;
+    part.error_step = parts.error_step;
+    LH_RETURN_IF_ERROR(write(std::as_bytes(parts.directions), part.directions));
+    LH_RETURN_IF_ERROR(write(std::as_bytes(parts.codes), part.codes));
+  }
+  header.sum = sum_of_header(header);
+  LH_RETURN_IF_ERROR(writer.write(bytes_of(&header, sizeof(header)), header_at));
+  return at;
+}
+
 Status write_parts(const IndexContent& content, int fd, const std::string& path) {
   IndexFile::Header header;
   std::memcpy(header.magic, kMagic.data(), kMagic.size());
@@ -236,8 +367,9 @@ Status write_parts(const IndexContent& content, int fd, const std::string& path)
     LH_RETURN_IF_ERROR(writer.write(parts[i], at));
     at = whole_pages(at + parts[i].size());
   }
-  header.sum = sum_of(header);
+  header.sum = sum_of_header(header);
   LH_RETURN_IF_ERROR(writer.write(bytes_of(&header, sizeof(header)), 0));
+  LH_ASSIGN_OR_RETURN(at, write_sketches(*content.rows, writer, at));
   if (::ftruncate(fd, static_cast<off_t>(at)) != 0 || ::fsync(fd) != 0) {
     return failed(path, "cannot write", errno);
   }
@@ -287,6 +419,7 @@ Result<IndexContent> read_index_file(const std::string& path) {
   rows->note_residuals(0);
   rows->codes = reinterpret_cast<const std::uint8_t*>(file->part(IndexFile::Codes).data());
   rows->vectors = reinterpret_cast<const float*>(file->part(IndexFile::Vectors).data());
+  LH_RETURN_IF_ERROR(read_sketches(*file, path, *rows));
   content.table = VectorTable(std::move(rows));
   content.rows = &content.table.data();
   content.file = std::move(file);
@@ -294,17 +427,17 @@ Result<IndexContent> read_index_file(const std::string& path) {
 }
 
 Status verify_index_file(const RequestContext& context, const IndexFile& file) {
-  for (const IndexFile::Part part : {IndexFile::Codes, IndexFile::Vectors}) {
+  for (const IndexFile::Section& section : large_sections(file)) {
     XXH3_state_t state;
     XXH3_64bits_reset(&state);
-    std::span<const std::byte> bytes = file.part(part);
+    std::span<const std::byte> bytes = file.at(section);
     while (!bytes.empty()) {
       LH_RETURN_IF_ERROR(context.check());
       const std::span<const std::byte> piece = bytes.first(std::min(bytes.size(), kPieceBytes));
       XXH3_64bits_update(&state, piece.data(), piece.size());
       bytes = bytes.subspan(piece.size());
     }
-    if (XXH3_64bits_digest(&state) != file.header().sections[part].sum) {
+    if (XXH3_64bits_digest(&state) != section.sum) {
       return fail(ErrorCode::DataLoss, "the index file is damaged: the sum of its vectors is wrong",
                   "Build the index again.");
     }
@@ -313,13 +446,18 @@ Status verify_index_file(const RequestContext& context, const IndexFile& file) {
 }
 
 Status touch_index_file(const RequestContext& context, const IndexFile& file) {
-  std::span<const std::byte> bytes = file.part(IndexFile::Codes);
   volatile std::byte sink{};
-  for (std::size_t at = 0; at < bytes.size(); at += IndexFile::kPageBytes) {
-    if (at % kPieceBytes == 0) {
-      LH_RETURN_IF_ERROR(context.check());
+  for (const IndexFile::Section& section : large_sections(file)) {
+    if (section.at == file.header().sections[IndexFile::Vectors].at) {
+      continue;  // Few of them are read.
     }
-    sink = bytes[at];
+    const std::span<const std::byte> bytes = file.at(section);
+    for (std::size_t at = 0; at < bytes.size(); at += IndexFile::kPageBytes) {
+      if (at % kPieceBytes == 0) {
+        LH_RETURN_IF_ERROR(context.check());
+      }
+      sink = bytes[at];
+    }
   }
   static_cast<void>(sink);
   return {};

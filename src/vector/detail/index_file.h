@@ -3,6 +3,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
+#include <span>
 #include <string>
 
 #include "base/error.h"
@@ -15,7 +17,9 @@
 /// \file
 /// Indexes in files. Little-endian: a header of one page, then sections that begin at whole pages,
 /// in this order and without gaps but for that. The header holds the options, each section's place,
-/// length and XXH3 sum, and its own sum.
+/// length and XXH3 sum, and its own sum. Behind the last section there may be sketches: a page with
+/// a header of theirs, then directions and codes of each. A reader that knows nothing of them does
+/// without.
 
 namespace lakehouse::vector {
 
@@ -47,6 +51,23 @@ class IndexFile {
     std::uint64_t sum = 0;  ///< Of what comes before.
   };
 
+  /// The coarse one, the fine one.
+  struct SketchHeader {
+    struct Part {
+      std::uint32_t length = 0;
+      std::uint32_t packed = 0;
+      float rest_step = 0;
+      float error_step = 0;
+      Section directions;
+      Section codes;
+    };
+    char magic[8] = {};
+    std::uint32_t version = 0;
+    std::uint32_t size = 0;
+    Part parts[2] = {};
+    std::uint64_t sum = 0;  ///< Of what comes before.
+  };
+
   IndexFile(const std::byte* data, std::size_t bytes, const Header& header)
       : data_(data), bytes_(bytes), header_(header) {}
   ~IndexFile();
@@ -57,14 +78,20 @@ class IndexFile {
   [[nodiscard]] std::size_t bytes() const { return bytes_; }
   [[nodiscard]] std::size_t codes_bytes() const { return header_.sections[Codes].bytes; }
   [[nodiscard]] std::span<const std::byte> part(Part part) const {
-    const Section& section = header_.sections[part];
+    return at(header_.sections[part]);
+  }
+  [[nodiscard]] std::span<const std::byte> at(const Section& section) const {
     return {data_ + section.at, section.bytes};
   }
+  /// Null if the file has none.
+  [[nodiscard]] const SketchHeader* sketches() const { return sketches_ ? &*sketches_ : nullptr; }
+  void set_sketches(const SketchHeader& header) { sketches_ = header; }
 
  private:
   const std::byte* data_;
   std::size_t bytes_;
   Header header_;
+  std::optional<SketchHeader> sketches_;
 };
 
 /// What an index is made of.

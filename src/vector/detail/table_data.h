@@ -8,6 +8,7 @@
 
 #include "vector/detail/encoder.h"
 #include "vector/detail/pages.h"
+#include "vector/detail/sketch.h"
 #include "vector/exact_scan.h"
 
 namespace lakehouse::vector {
@@ -31,12 +32,21 @@ struct TableData {
   const float* residuals = nullptr;      ///< What each row's code leaves of it.
   std::vector<float> residuals_highest;  ///< Of each block.
 
+  Sketches sketches;  ///< Of all rows, or none.
+
   Pages own_vectors;
   Pages own_codes;
   Pages own_residuals;
 
   /// The cosine of a unit query; -2 where stored bytes are no numbers.
   [[nodiscard]] float score(const float* unit, Row row) const;
+  /// Begins to fetch what `score` reads.
+  void prefetch(Row row) const {
+    const float* vector = vectors + row * stride;
+    for (std::size_t i = 0; i < stride; i += 16) {
+      __builtin_prefetch(vector + i);
+    }
+  }
   /// How far the estimate from codes may be from `score`.
   [[nodiscard]] double bound(const QueryCode& query, double residual) const {
     // Products of lengths (Cauchy-Schwarz), and what fp32 rounds off.

@@ -29,20 +29,33 @@ void dots_in_order(const std::uint8_t* codes, std::size_t length, std::size_t co
   }
 }
 
-void pack(const std::uint8_t* codes, std::size_t length, std::uint8_t* packed) {
-  std::memcpy(packed, codes, kTileRows * length);
+void sieve(const std::uint8_t* packed, std::size_t length, const std::int8_t* queries,
+           const std::int32_t* least, std::uint32_t* masks, std::size_t step) {
+  for (std::size_t q = 0; q < kTileQueries; ++q) {
+    masks[q * step] = 0;
+    for (std::size_t row = 0; row < kTileRows; ++row) {
+      const std::uint8_t* code = packed + row / 16 * 16 * length + row % 16 * 4;
+      std::int32_t sum = 0;
+      for (std::size_t i = 0; i < length; i += 4) {
+        sum += dot_bytes(code + i * 16, queries + i * kTileQueries + q * 4, 4);
+      }
+      masks[q * step] |= sum >= least[q] ? 1U << row : 0U;
+    }
+  }
 }
 
-void tile(const std::uint8_t* packed, std::size_t length, const std::int8_t* queries,
-          std::int32_t* out) {
-  std::memset(out, 0, kTileRows * kTileQueries * sizeof(std::int32_t));
-  for (std::size_t row = 0; row < kTileRows; ++row) {
-    const std::uint8_t* code = packed + row * length;
-    for (std::size_t i = 0; i < length; ++i) {
-      const std::int8_t* group = queries + i / 4 * kTileQueries * 4 + i % 4;
-      for (std::size_t q = 0; q < kTileQueries; ++q) {
-        out[q * kTileRows + row] += std::int32_t{code[i]} * std::int32_t{group[q * 4]};
+void sieve_one(const std::uint8_t* packed, std::size_t length, std::size_t tiles,
+               const std::int8_t* query, std::int32_t least, std::uint32_t* masks) {
+  for (std::size_t tile = 0; tile < tiles; ++tile) {
+    masks[tile] = 0;
+    for (std::size_t row = 0; row < kTileRows; ++row) {
+      const std::uint8_t* code =
+          packed + (tile * kTileRows + row / 16 * 16) * length + row % 16 * 4;
+      std::int32_t sum = 0;
+      for (std::size_t i = 0; i < length; i += 4) {
+        sum += dot_bytes(code + i * 16, query + i, 4);
       }
+      masks[tile] |= sum >= least ? 1U << row : 0U;
     }
   }
 }
@@ -69,6 +82,10 @@ float dot(const float* a, const float* b, std::size_t count) {
     sums[i % 8] += a[i] * b[i];
   }
   return ((sums[0] + sums[4]) + (sums[2] + sums[6])) + ((sums[1] + sums[5]) + (sums[3] + sums[7]));
+}
+
+void hadamard(float* values, std::size_t count) {
+  hadamard_from(values, count, 1);
 }
 
 struct Available {
@@ -100,11 +117,13 @@ const Available& available() {
 const Kernels kScalar = {.name = "scalar",
                          .dots = dots,
                          .dots_in_order = dots_in_order,
-                         .pack = pack,
-                         .tile = tile,
+                         .pack = pack_rows,
+                         .sieve = sieve,
+                         .sieve_one = sieve_one,
                          .at_least = at_least,
                          .batch_from = 14,
-                         .dot = dot};
+                         .dot = dot,
+                         .hadamard = hadamard};
 
 const Kernels& kernels() {
   return *available().list[available().count - 1];
@@ -112,6 +131,30 @@ const Kernels& kernels() {
 
 std::span<const Kernels* const> all_kernels() {
   return {available().list.data(), available().count};
+}
+
+void hadamard_from(float* values, std::size_t count, std::size_t half) {
+  for (; half < count; half *= 2) {
+    for (std::size_t block = 0; block < count; block += 2 * half) {
+      for (std::size_t i = block; i < block + half; ++i) {
+        const float a = values[i];
+        const float b = values[i + half];
+        values[i] = a + b;
+        values[i + half] = a - b;
+      }
+    }
+  }
+}
+
+void pack_rows(const std::uint8_t* codes, std::size_t length, std::uint8_t* packed) {
+  for (std::size_t first = 0; first < kTileRows; first += 16) {
+    for (std::size_t i = 0; i < length; i += 4) {
+      for (std::size_t row = first; row < first + 16; ++row) {
+        std::memcpy(packed, codes + row * length + i, 4);
+        packed += 4;
+      }
+    }
+  }
 }
 
 void pack_queries(const std::int8_t* const* queries, std::size_t length, std::int8_t* packed) {

@@ -13,9 +13,9 @@
 
 namespace lakehouse::vector::simd {
 
-/// Queries that are scored together in one tile of the batch kernel.
+/// Queries that a sieve takes together.
 inline constexpr std::size_t kTileQueries = 13;
-/// Rows that the batch kernel scores together.
+/// Rows that a sieve takes together.
 inline constexpr std::size_t kTileRows = 32;
 
 struct Kernels {
@@ -26,19 +26,27 @@ struct Kernels {
   /// The products of one query with rows that follow each other.
   void (*dots_in_order)(const std::uint8_t* codes, std::size_t length, std::size_t count,
                         const std::int8_t* query, std::int32_t* out);
-  /// Rows into the order that `tile` reads: `packed` takes kTileRows * length bytes.
+  /// Rows into the order that sieves read: `packed` takes kTileRows * length bytes. Four bytes of
+  /// each of 16 rows, then the next four of each, and so on; then the other 16 rows. The same on
+  /// every processor.
   void (*pack)(const std::uint8_t* codes, std::size_t length, std::uint8_t* packed);
-  /// The products of kTileRows packed rows with kTileQueries packed queries (`pack_queries`), as
-  /// out[query][row].
-  void (*tile)(const std::uint8_t* packed, std::size_t length, const std::int8_t* queries,
-               std::int32_t* out);
+  /// Which products of kTileRows packed rows with each of kTileQueries packed queries
+  /// (`pack_queries`) are at least the query's bound: a bit for each row, the first one lowest.
+  /// The queries' masks are `step` apart.
+  void (*sieve)(const std::uint8_t* packed, std::size_t length, const std::int8_t* queries,
+                const std::int32_t* least, std::uint32_t* masks, std::size_t step);
+  /// The same for one query (as it is) and tiles that follow each other: a mask for each.
+  void (*sieve_one)(const std::uint8_t* packed, std::size_t length, std::size_t tiles,
+                    const std::int8_t* query, std::int32_t least, std::uint32_t* masks);
   /// Places among `count` (a multiple of 16) numbers that are at least `least`, ascending; their
   /// number.
   std::size_t (*at_least)(const std::int32_t* values, std::size_t count, std::int32_t least,
                           std::uint32_t* places);
-  /// Queries from which on tiles are quicker than one query after the other.
+  /// Queries from which on a sieve of all is quicker than one query after the other.
   std::size_t batch_from;
   float (*dot)(const float* a, const float* b, std::size_t count);
+  /// Hadamard's transform, of a power of two of at least 16 numbers; the same bits everywhere.
+  void (*hadamard)(float* values, std::size_t count);
 };
 
 /// The fastest that this processor has.
@@ -46,8 +54,13 @@ const Kernels& kernels();
 /// All that this processor has, the slowest first; for tests.
 std::span<const Kernels* const> all_kernels();
 
-/// Lays kTileQueries codes of `length` bytes out for `Kernels::tile`; `packed` takes as many bytes.
+/// Lays kTileQueries codes of `length` bytes out for `Kernels::sieve`; `packed` takes as many
+/// bytes.
 void pack_queries(const std::int8_t* const* queries, std::size_t length, std::int8_t* packed);
+
+/// `Kernels::pack` and `hadamard` on any processor.
+void pack_rows(const std::uint8_t* codes, std::size_t length, std::uint8_t* packed);
+void hadamard_from(float* values, std::size_t count, std::size_t half);
 
 // Private to this folder: null where the compiler's target has no such instructions.
 extern const Kernels kScalar;

@@ -60,34 +60,45 @@ LH_AVX2 void dots_in_order(const std::uint8_t* codes, std::size_t length, std::s
   }
 }
 
-void pack(const std::uint8_t* codes, std::size_t length, std::uint8_t* packed) {
-  std::memcpy(packed, codes, kTileRows * length);
+/// Which of eight rows' sums, of which `a` and `b` hold the halves, are at least the bound.
+LH_AVX2 std::uint32_t reach(__m256i a, __m256i b, __m256i bound) {
+  const __m256i sums = _mm256_permute4x64_epi64(_mm256_hadd_epi32(a, b), 0xD8);
+  const __m256i below = _mm256_cmpgt_epi32(bound, sums);
+  return ~static_cast<std::uint32_t>(_mm256_movemask_ps(_mm256_castsi256_ps(below))) & 0xFFU;
 }
 
-// Eight queries' dwords against one row's: 16-bit products of 2 queries in one register.
-LH_AVX2 void tile(const std::uint8_t* packed, std::size_t length, const std::int8_t* queries,
-                  std::int32_t* out) {
-  for (std::size_t row = 0; row < kTileRows; ++row) {
-    __m256i sums[4] = {};  // Two partial sums of each of 4 queries.
-    const std::uint8_t* code = packed + row * length;
-    for (std::size_t first = 0; first < kTileQueries; first += 4) {
-      const std::size_t here = kTileQueries - first < 4 ? kTileQueries - first : 4;
-      __m256i sum = _mm256_setzero_si256();
-      for (std::size_t i = 0; i < length; i += 4) {
-        std::int32_t dword = 0;
-        std::memcpy(&dword, code + i, 4);
-        alignas(16) std::int8_t four[16] = {};
-        std::memcpy(four, queries + (i / 4 * kTileQueries + first) * 4, here * 4);
-        sum = _mm256_add_epi32(
-            sum, _mm256_madd_epi16(_mm256_cvtepu8_epi16(_mm_set1_epi32(dword)), load16(four)));
-      }
-      sums[first / 4] = sum;
+/// Of 16 packed rows; the query's next four bytes are `stride` behind these.
+LH_AVX2 std::uint32_t sieve16(const std::uint8_t* packed, std::size_t length,
+                              const std::int8_t* query, std::size_t stride, std::int32_t least) {
+  __m256i sums[4] = {};
+  for (std::size_t i = 0; i < length / 4; ++i) {
+    std::int32_t dword = 0;
+    std::memcpy(&dword, query + i * stride, 4);
+    const __m256i four = _mm256_cvtepi8_epi16(_mm_set1_epi32(dword));
+    for (std::size_t k = 0; k < 4; ++k) {
+      sums[k] =
+          _mm256_add_epi32(sums[k], _mm256_madd_epi16(load16(packed + i * 64 + k * 16), four));
     }
-    for (std::size_t q = 0; q < kTileQueries; ++q) {
-      alignas(32) std::int32_t parts[8];
-      _mm256_store_si256(reinterpret_cast<__m256i*>(parts), sums[q / 4]);
-      out[q * kTileRows + row] = parts[q % 4 * 2] + parts[q % 4 * 2 + 1];
-    }
+  }
+  const __m256i bound = _mm256_set1_epi32(least);
+  return reach(sums[0], sums[1], bound) | reach(sums[2], sums[3], bound) << 8U;
+}
+
+LH_AVX2 void sieve(const std::uint8_t* packed, std::size_t length, const std::int8_t* queries,
+                   const std::int32_t* least, std::uint32_t* masks, std::size_t step) {
+  constexpr std::size_t kStride = 4 * kTileQueries;
+  for (std::size_t q = 0; q < kTileQueries; ++q) {
+    const std::int8_t* query = queries + q * 4;
+    masks[q * step] = sieve16(packed, length, query, kStride, least[q]) |
+                      sieve16(packed + 16 * length, length, query, kStride, least[q]) << 16U;
+  }
+}
+
+LH_AVX2 void sieve_one(const std::uint8_t* packed, std::size_t length, std::size_t tiles,
+                       const std::int8_t* query, std::int32_t least, std::uint32_t* masks) {
+  for (std::size_t tile = 0; tile < tiles; ++tile, packed += kTileRows * length) {
+    masks[tile] = sieve16(packed, length, query, 4, least) |
+                  sieve16(packed + 16 * length, length, query, 4, least) << 16U;
   }
 }
 
@@ -129,14 +140,31 @@ LH_AVX2 float dot(const float* a, const float* b, std::size_t count) {
   return rest;
 }
 
+// Steps within a register are its parts swapped, plus or minus itself.
+LH_AVX2 void hadamard(float* values, std::size_t count) {
+  const __m256 one = _mm256_setr_ps(1, -1, 1, -1, 1, -1, 1, -1);
+  const __m256 two = _mm256_setr_ps(1, 1, -1, -1, 1, 1, -1, -1);
+  const __m256 four = _mm256_setr_ps(1, 1, 1, 1, -1, -1, -1, -1);
+  for (std::size_t i = 0; i < count; i += 8) {
+    __m256 x = _mm256_loadu_ps(values + i);
+    x = _mm256_fmadd_ps(x, one, _mm256_permute_ps(x, 0xB1));
+    x = _mm256_fmadd_ps(x, two, _mm256_permute_ps(x, 0x4E));
+    x = _mm256_fmadd_ps(x, four, _mm256_permute2f128_ps(x, x, 0x01));
+    _mm256_storeu_ps(values + i, x);
+  }
+  hadamard_from(values, count, 8);
+}
+
 const Kernels kTable = {.name = "avx2",
                         .dots = dots,
                         .dots_in_order = dots_in_order,
-                        .pack = pack,
-                        .tile = tile,
+                        .pack = pack_rows,
+                        .sieve = sieve,
+                        .sieve_one = sieve_one,
                         .at_least = at_least,
                         .batch_from = 6,
-                        .dot = dot};
+                        .dot = dot,
+                        .hadamard = hadamard};
 
 }  // namespace
 

@@ -53,13 +53,14 @@ LH_AVX512 std::int32_t dot1(const std::uint8_t* row, std::size_t length, const s
 
 LH_AVX512 void dots(const std::uint8_t* codes, std::size_t length, const std::uint32_t* rows,
                     std::size_t count, const std::int8_t* query, std::int32_t* out) {
-  constexpr std::size_t kAhead = 8;
-  for (std::size_t i = 0; i < count && i < kAhead; ++i) {
+  // As many bytes as the processor can wait for at once.
+  const std::size_t ahead = length <= 128 ? 24 : 8;
+  for (std::size_t i = 0; i < count && i < ahead; ++i) {
     prefetch(codes + rows[i] * length, length);
   }
   std::size_t i = 0;
   for (; i + 4 <= count; i += 4) {
-    for (std::size_t k = i + kAhead; k < count && k < i + kAhead + 4; ++k) {
+    for (std::size_t k = i + ahead; k < count && k < i + ahead + 4; ++k) {
       prefetch(codes + rows[k] * length, length);
     }
     const std::uint8_t* four[4] = {codes + rows[i] * length, codes + rows[i + 1] * length,
@@ -126,8 +127,8 @@ LH_AVX512 void pack(const std::uint8_t* codes, std::size_t length, std::uint8_t*
 }
 
 // 26 sums stay in registers: 16 rows each, two groups of rows by 13 queries.
-LH_AVX512 void tile(const std::uint8_t* packed, std::size_t length, const std::int8_t* queries,
-                    std::int32_t* out) {
+LH_AVX512 void sieve(const std::uint8_t* packed, std::size_t length, const std::int8_t* queries,
+                     const std::int32_t* least, std::uint32_t* masks, std::size_t step) {
   const auto* words = reinterpret_cast<const std::int32_t*>(queries);
   __m512i low[kTileQueries];
   __m512i high[kTileQueries];
@@ -149,8 +150,35 @@ LH_AVX512 void tile(const std::uint8_t* packed, std::size_t length, const std::i
   }
 #pragma GCC unroll 13
   for (std::size_t q = 0; q < kTileQueries; ++q) {
-    _mm512_storeu_si512(out + q * kTileRows, low[q]);
-    _mm512_storeu_si512(out + q * kTileRows + 16, high[q]);
+    const __m512i bound = _mm512_set1_epi32(least[q]);
+    masks[q * step] = std::uint32_t{_mm512_cmpge_epi32_mask(low[q], bound)} |
+                      std::uint32_t{_mm512_cmpge_epi32_mask(high[q], bound)} << 16U;
+  }
+}
+
+// Eight sums: each of a tile's halves by itself, and of every second four bytes.
+LH_AVX512 void sieve_one(const std::uint8_t* packed, std::size_t length, std::size_t tiles,
+                         const std::int8_t* query, std::int32_t least, std::uint32_t* masks) {
+  const __m512i bound = _mm512_set1_epi32(least);
+  const auto* words = reinterpret_cast<const std::int32_t*>(query);
+  for (std::size_t tile = 0; tile < tiles; ++tile, packed += kTileRows * length) {
+    __m512i low[4] = {};
+    __m512i high[4] = {};
+    const std::uint8_t* second = packed + 16 * length;
+    for (std::size_t i = 0; i < length / 4; i += 4) {
+#pragma GCC unroll 4
+      for (std::size_t k = 0; k < 4; ++k) {
+        const __m512i four = _mm512_set1_epi32(words[i + k]);
+        low[k] = _mm512_dpbusd_epi32(low[k], _mm512_loadu_si512(packed + (i + k) * 64), four);
+        high[k] = _mm512_dpbusd_epi32(high[k], _mm512_loadu_si512(second + (i + k) * 64), four);
+      }
+    }
+    const __m512i a =
+        _mm512_add_epi32(_mm512_add_epi32(low[0], low[1]), _mm512_add_epi32(low[2], low[3]));
+    const __m512i b =
+        _mm512_add_epi32(_mm512_add_epi32(high[0], high[1]), _mm512_add_epi32(high[2], high[3]));
+    masks[tile] = std::uint32_t{_mm512_cmpge_epi32_mask(a, bound)} |
+                  std::uint32_t{_mm512_cmpge_epi32_mask(b, bound)} << 16U;
   }
 }
 
@@ -187,14 +215,43 @@ LH_AVX512 float dot(const float* a, const float* b, std::size_t count) {
       _mm512_add_ps(_mm512_add_ps(sums[0], sums[1]), _mm512_add_ps(sums[2], sums[3])));
 }
 
+// Steps within a register are its parts swapped, plus or minus itself.
+LH_AVX512 __m512 hadamard16(__m512 x) {
+  const auto negated = [](__mmask16 mask, __m512 value, __m512 swapped) LH_AVX512 {
+    return _mm512_mask_sub_ps(_mm512_add_ps(swapped, value), mask, swapped, value);
+  };
+  x = negated(0xAAAA, x, _mm512_permute_ps(x, 0xB1));
+  x = negated(0xCCCC, x, _mm512_permute_ps(x, 0x4E));
+  x = negated(0xF0F0, x, _mm512_shuffle_f32x4(x, x, 0xB1));
+  return negated(0xFF00, x, _mm512_shuffle_f32x4(x, x, 0x4E));
+}
+
+LH_AVX512 void hadamard(float* values, std::size_t count) {
+  for (std::size_t i = 0; i < count; i += 16) {
+    _mm512_storeu_ps(values + i, hadamard16(_mm512_loadu_ps(values + i)));
+  }
+  for (std::size_t half = 16; half < count; half *= 2) {
+    for (std::size_t block = 0; block < count; block += 2 * half) {
+      for (std::size_t i = block; i < block + half; i += 16) {
+        const __m512 a = _mm512_loadu_ps(values + i);
+        const __m512 b = _mm512_loadu_ps(values + i + half);
+        _mm512_storeu_ps(values + i, _mm512_add_ps(a, b));
+        _mm512_storeu_ps(values + i + half, _mm512_sub_ps(a, b));
+      }
+    }
+  }
+}
+
 const Kernels kTable = {.name = "avx512_vnni",
                         .dots = dots,
                         .dots_in_order = dots_in_order,
                         .pack = pack,
-                        .tile = tile,
+                        .sieve = sieve,
+                        .sieve_one = sieve_one,
                         .at_least = at_least,
                         .batch_from = 2,
-                        .dot = dot};
+                        .dot = dot,
+                        .hadamard = hadamard};
 
 }  // namespace
 

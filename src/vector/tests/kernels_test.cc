@@ -1,5 +1,6 @@
 #include "vector/simd/kernels.h"
 
+#include <algorithm>
 #include <array>
 #include <random>
 #include <vector>
@@ -62,18 +63,31 @@ TEST_P(KernelsTest, AllOfThisProcessorGiveTheSameProducts) {
   }
 }
 
-TEST_P(KernelsTest, TilesAreProductsOfEveryRowWithEveryQuery) {
+TEST_P(KernelsTest, SievesFindTheRowsThatReachTheBound) {
+  constexpr std::size_t kTiles = 2;
+  constexpr std::size_t kStep = 3;
   std::vector<std::int8_t> packed_queries(kTileQueries * length_);
   pack_queries(query_.data(), length_, packed_queries.data());
+  std::array<std::int32_t, kTileQueries> least{};
+  for (std::size_t q = 0; q < kTileQueries; ++q) {
+    least[q] = product(q, q);  // So that one row has just as much.
+  }
   for (const Kernels* kernels : all_kernels()) {
     SCOPED_TRACE(kernels->name);
-    std::vector<std::uint8_t> packed(kTileRows * length_);
-    std::array<std::int32_t, kTileRows * kTileQueries> out{};
-    kernels->pack(codes_.data(), length_, packed.data());
-    kernels->tile(packed.data(), length_, packed_queries.data(), out.data());
+    std::vector<std::uint8_t> packed(kTiles * kTileRows * length_);
+    std::array<std::uint32_t, kStep * kTileQueries> masks{};
+    for (std::size_t tile = 0; tile < kTiles; ++tile) {
+      std::uint8_t* to = packed.data() + tile * kTileRows * length_;
+      kernels->pack(codes_.data() + tile * kTileRows * length_, length_, to);
+      kernels->sieve(to, length_, packed_queries.data(), least.data(), masks.data() + tile, kStep);
+    }
     for (std::size_t q = 0; q < kTileQueries; ++q) {
-      for (std::size_t row = 0; row < kTileRows; ++row) {
-        ASSERT_EQ(out[q * kTileRows + row], product(row, q)) << row << " " << q;
+      std::array<std::uint32_t, kTiles> one{};
+      kernels->sieve_one(packed.data(), length_, kTiles, query_[q], least[q], one.data());
+      for (std::size_t row = 0; row < kTiles * kTileRows; ++row) {
+        const std::uint32_t reaches = product(row, q) >= least[q] ? 1 : 0;
+        ASSERT_EQ(masks[q * kStep + row / kTileRows] >> row % kTileRows & 1U, reaches);
+        ASSERT_EQ(one[row / kTileRows] >> row % kTileRows & 1U, reaches);
       }
     }
   }
@@ -113,6 +127,27 @@ TEST(KernelsTest, DotsOfFloatsAgree) {
       ASSERT_NEAR(static_cast<double>(kernels->dot(a.data(), b.data(), count)), sum,
                   1e-6 * size + 1e-12)
           << kernels->name << " " << count;
+    }
+  }
+}
+
+TEST(KernelsTest, HadamardsTransformIsTheSameEverywhere) {
+  std::mt19937 dice(6);
+  std::normal_distribution<float> normal;
+  for (const std::size_t count : {16U, 64U, 256U, 4096U}) {
+    std::vector<float> values(count);
+    std::ranges::generate(values, [&] { return normal(dice); });
+    std::vector<float> plain = values;
+    kScalar.hadamard(plain.data(), count);
+    double sum = 0;
+    for (const float value : values) {
+      sum += double{value};
+    }
+    EXPECT_NEAR(static_cast<double>(plain[0]), sum, 1e-3);
+    for (const Kernels* kernels : all_kernels()) {
+      std::vector<float> turned = values;
+      kernels->hadamard(turned.data(), count);
+      EXPECT_EQ(turned, plain) << kernels->name << " " << count;
     }
   }
 }
