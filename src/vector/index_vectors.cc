@@ -4,15 +4,12 @@
 #include <thread>
 #include <utility>
 
-#include "vector/batcher.h"
-
 namespace lakehouse::vector {
 namespace {
 
 class GraphVectors final : public IndexVectors {
  public:
-  explicit GraphVectors(std::unique_ptr<VectorIndex> index)
-      : index_(std::move(index)), batcher_(index_->table()) {}
+  explicit GraphVectors(std::unique_ptr<VectorIndex> index) : index_(std::move(index)) {}
 
   [[nodiscard]] std::uint32_t size() const override { return index_->size(); }
   [[nodiscard]] std::size_t memory_bytes() const override { return index_->memory_bytes(); }
@@ -20,18 +17,11 @@ class GraphVectors final : public IndexVectors {
   Result<Nearest> nearest(const RequestContext& context, std::span<const float> query,
                           std::uint32_t k, const RowSet* allowed, bool exact,
                           std::uint32_t ef) const override {
-    if (exact) {
-      ScanQuery all;
-      all.vector = query;
-      all.k = k;
-      all.filter = allowed;
-      LH_ASSIGN_OR_RETURN(auto hits, batcher_.search(context, all));
-      return Nearest{std::move(hits), std::string(to_string(SearchMethod::Scan))};
-    }
     SearchOptions options;
     options.k = k;
     options.ef = ef;
     options.filter = allowed;
+    options.exact = exact;
     LH_ASSIGN_OR_RETURN(SearchAnswer answer, index_->search(context, query, options));
     return Nearest{std::move(answer.hits), std::string(to_string(answer.method))};
   }
@@ -59,7 +49,6 @@ class GraphVectors final : public IndexVectors {
 
  private:
   std::unique_ptr<VectorIndex> index_;
-  mutable SearchBatcher batcher_;  ///< Of exact searches.
 };
 
 class GraphWriter final : public IndexVectorsWriter {
