@@ -90,9 +90,17 @@ Strength strength_of(std::string_view question, std::span<const Evidence> eviden
       strength.cosine = std::max(strength.cosine.value_or(*item.vector_score), *item.vector_score);
     }
     std::set<std::string> found;
-    for (vector::TermAt& term : vector::analyse(item.text, vector::Analysis::English)) {
-      if (wanted.contains(term.term)) {
-        found.insert(std::move(term.term));
+    for (const Span& span : sentences_of(item.text)) {
+      // What nobody will be told speaks for nothing.
+      const std::string_view text =
+          std::string_view(item.text).substr(span.begin, span.end - span.begin);
+      if (reads_like_instructions(text)) {
+        continue;
+      }
+      for (vector::TermAt& term : vector::analyse(text, vector::Analysis::English)) {
+        if (wanted.contains(term.term)) {
+          found.insert(std::move(term.term));
+        }
       }
     }
     if (!wanted.empty()) {
@@ -128,11 +136,15 @@ bool reads_like_instructions(std::string_view sentence) {
                                                               "only with",
                                                               "with the word",
                                                               "hidden prompt"};
-  static constexpr std::array<std::string_view, 17> kAlone = {
-      "<|im_start|>",    "<|im_end|>",     "[inst]",           "<<sys>>",         "### instruction",
-      "### system",      "<|system|>",     "begin system",     "developer mode",  "you must say",
-      "you must answer", "you must reply", "you must respond", "you must output", "you should say",
-      "you will say",    "you are to say"};
+  static constexpr std::array<std::string_view, 29> kAlone = {
+      "note to the assistant:", "note to the ai:", "note to ai:",     "note to the model",
+      "whoever asks",           "anyone who asks", "if anyone asks",  "should be told that",
+      "must be told that",      "tell the user",   "tell whoever",    "inform the user",
+      "<|im_start|>",           "<|im_end|>",      "[inst]",          "<<sys>>",
+      "### instruction",        "### system",      "<|system|>",      "begin system",
+      "developer mode",         "you must say",    "you must answer", "you must reply",
+      "you must respond",       "you must output", "you should say",  "you will say",
+      "you are to say"};
   const std::string text = " " + to_lower(sentence) + " ";
   const auto has = [&](std::string_view part) { return text.find(part) != std::string::npos; };
   return std::ranges::any_of(kAlone, has) ||
