@@ -8,8 +8,8 @@
 #include "governance/table_policy.h"
 
 /// \file
-/// Policies at the doors where other programs commit. What their data files hold nobody looks at,
-/// so who sees a part of a table only may not decide which rows it has.
+/// Policies at the doors where other programs read and commit files themselves. Nobody looks at
+/// what is in them there, so who sees a part of a table only has no business with its files.
 
 namespace lakehouse::catalog {
 
@@ -22,5 +22,10 @@ Status check_may_commit(const RequestContext& context, Catalog& catalog,
 /// The same before a table's pointer is replaced as a whole. OK if there is no such table.
 Status check_may_replace(const RequestContext& context, Catalog& catalog,
                          governance::TablePolicies* policies, const TableIdentifier& table);
+
+/// The same before anything is told of a table's files: their bounds are cells, and which of them
+/// match a filter tells of rows.
+Status check_may_see_files(const RequestContext& context, governance::TablePolicies* policies,
+                           const LoadedTable& table);
 
 }  // namespace lakehouse::catalog

@@ -11,6 +11,7 @@
 
 #include "base/id.h"
 #include "base/json.h"
+#include "catalog/commit_policy.h"
 #include "gateway/http/iceberg_call.h"
 #include "iceberg/expression.h"
 #include "iceberg/scan.h"
@@ -361,9 +362,15 @@ Result<Response> PlanningHandlers::completed(const Call& call, const LoadedTable
       200, fmt::format(R"({{"status":"completed","plan-id":"{}",{}}})", plan_id, tasks));
 }
 
+Result<LoadedTable> PlanningHandlers::load_table(const Call& call) {
+  LH_ASSIGN_OR_RETURN(LoadedTable table, catalog_.load_table(call.context(), call.table()));
+  LH_RETURN_IF_ERROR(catalog::check_may_see_files(call.context(), policies_, table));
+  return table;
+}
+
 Result<Response> PlanningHandlers::plan_table_scan(const Call& call) {
   LH_ASSIGN_OR_RETURN(const json::value body, call.json());
-  LH_ASSIGN_OR_RETURN(const LoadedTable table, catalog_.load_table(call.context(), call.table()));
+  LH_ASSIGN_OR_RETURN(const LoadedTable table, load_table(call));
   LH_ASSIGN_OR_RETURN(const Scan scan, Scan::from_request(body, *table.metadata));
   std::string first = scan.task(*table.metadata, {});
   if (first.size() > kFilterBytesMax) {
@@ -378,7 +385,7 @@ Result<Response> PlanningHandlers::plan_table_scan(const Call& call) {
 }
 
 Result<Response> PlanningHandlers::fetch_planning_result(const Call& call) {
-  LH_ASSIGN_OR_RETURN(const LoadedTable table, catalog_.load_table(call.context(), call.table()));
+  LH_ASSIGN_OR_RETURN(const LoadedTable table, load_table(call));
   const std::string& plan_id = call.request.path_param("plan-id");
   LH_ASSIGN_OR_RETURN(const PlanStore::Plan plan,
                       plans_.find(plan_id, call.context().principal, table.metadata->table_uuid));
@@ -390,7 +397,7 @@ Result<Response> PlanningHandlers::fetch_planning_result(const Call& call) {
 }
 
 Result<Response> PlanningHandlers::cancel_planning(const Call& call) {
-  LH_ASSIGN_OR_RETURN(const LoadedTable table, catalog_.load_table(call.context(), call.table()));
+  LH_ASSIGN_OR_RETURN(const LoadedTable table, load_table(call));
   LH_RETURN_IF_ERROR(plans_.cancel(call.request.path_param("plan-id"), call.context().principal,
                                    table.metadata->table_uuid));
   return empty_response();
@@ -400,7 +407,7 @@ Result<Response> PlanningHandlers::fetch_scan_tasks(const Call& call) {
   LH_ASSIGN_OR_RETURN(const json::value body, call.json());
   LH_ASSIGN_OR_RETURN(JsonFields fields, JsonFields::of(body, "the request body"));
   LH_ASSIGN_OR_RETURN(const std::string task, fields.require_string("plan-task"));
-  LH_ASSIGN_OR_RETURN(const LoadedTable table, catalog_.load_table(call.context(), call.table()));
+  LH_ASSIGN_OR_RETURN(const LoadedTable table, load_table(call));
   const auto scan = Scan::from_task(task, *table.metadata);
   if (!scan) {
     return scan.error().code == ErrorCode::NotFound

@@ -16,6 +16,7 @@
 #include "gateway/http/message.h"
 #include "gateway/http/router.h"
 #include "gateway/http/run_on.h"
+#include "governance/table_policy.h"
 #include "iceberg/manifest.h"
 #include "storage/buckets.h"
 
@@ -60,9 +61,15 @@ class PlanStore {
 /// Outlived by what it refers to; outlives the router.
 class PlanningHandlers {
  public:
+  /// Without policies everybody may see what every file holds.
   PlanningHandlers(catalog::Catalog& catalog, storage::Buckets& buckets,
-                   iceberg::ManifestCache& manifests, Pools pools)
-      : catalog_(catalog), buckets_(buckets), manifests_(manifests), pools_(pools) {}
+                   iceberg::ManifestCache& manifests, Pools pools,
+                   governance::TablePolicies* policies = nullptr)
+      : catalog_(catalog),
+        buckets_(buckets),
+        manifests_(manifests),
+        pools_(pools),
+        policies_(policies) {}
 
   void add_routes(Router& router);
 
@@ -74,6 +81,8 @@ class PlanningHandlers {
   net::awaitable<Result<Response>> run(Request request, Operation operation);
   Route route(Method method, std::string path, std::string operation_id, Operation operation);
 
+  /// The call's table, if all of it may be seen.
+  Result<catalog::LoadedTable> load_table(const Call& call);
   Result<Response> plan_table_scan(const Call& call);
   Result<Response> fetch_planning_result(const Call& call);
   Result<Response> cancel_planning(const Call& call);
@@ -89,6 +98,7 @@ class PlanningHandlers {
   storage::Buckets& buckets_;
   iceberg::ManifestCache& manifests_;
   Pools pools_;
+  governance::TablePolicies* policies_;
   PlanStore plans_;
 };
 

@@ -88,7 +88,7 @@ class IcebergHandlersTest : public ::testing::Test {
     handlers_->add_routes(*router_);
     planning_ = std::make_unique<PlanningHandlers>(
         *catalog_, *buckets_, manifests_,
-        Pools{.storage = workers_, .engine = workers_, .jobs = workers_});
+        Pools{.storage = workers_, .engine = workers_, .jobs = workers_}, &policies_);
     planning_->add_routes(*router_);
   }
   void close() {
@@ -305,8 +305,11 @@ TEST_F(IcebergHandlersTest, WhoSeesAPartOfATableDoesNotCommitItsRows) {
             json::object());
   EXPECT_EQ(post("/iceberg/v1/namespaces/main/register", over).status, 403);
   EXPECT_EQ(post(table, commit(set("k", "v"))).status, 200);
+  EXPECT_EQ(post(table + "/plan", "{}").status, 403) << "bounds of files are cells";
+  EXPECT_EQ(post(table + "/tasks", R"({"plan-task":"x"})").status, 403);
 
   policies_.clear();
+  EXPECT_EQ(post(table + "/plan", "{}").status, 200);
   EXPECT_EQ(post(table, commit(snapshot + "," + branch)).status, 200);
 }
 
