@@ -9,6 +9,7 @@ taken from: it is left out of all rankings. Nothing in the server is tuned to th
 
 import argparse
 import collections
+import itertools
 import json
 import math
 import pathlib
@@ -96,15 +97,16 @@ def main():
         began = time.perf_counter()
         index(server, options.collection)
         print(f"{len(documents)} documents indexed in {time.perf_counter() - began:.1f} s")
-        for mode in ("text", "vector", "hybrid"):
-            rankings[mode], times = [], []
+        for mode, rerank in itertools.product(("text", "vector", "hybrid"), (False, True)):
+            name = f"{mode}, reranked" if rerank else mode
+            rankings[name], times = [], []
             for query in queries:
                 start = time.perf_counter()
                 found = server.call("POST", "/vectors/search", json={
-                    "index": "cranfield", "text": query["text"], "k": 100, "mode": mode, "one_per_row": True})
+                    "index": "cranfield", "text": query["text"], "k": 100, "mode": mode, "one_per_row": True, "rerank": rerank})
                 times.append(time.perf_counter() - start)
-                rankings[mode].append([str(hit["key"]) for hit in found["results"]])
-            latency[mode] = statistics.median(times) * 1000
+                rankings[name].append([str(hit["key"]) for hit in found["results"]])
+            latency[name] = statistics.median(times) * 1000
     rankings["text and vector, fused here"] = [fused(pair) for pair in zip(rankings["text"], rankings["vector"])]
     for name, lists in rankings.items():
         score = statistics.mean(ndcg(ranking, judged[query["id"]]) for ranking, query in zip(lists, queries))

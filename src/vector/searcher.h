@@ -37,8 +37,8 @@ class Searcher {
   Status find(const RequestContext& context, const Task& task, SearchResults* out);
   Result<std::vector<Found>> candidates(const RequestContext& context, const Task& task,
                                         std::size_t k, std::string* method);
-  Status rerank(const RequestContext& context, const std::string& text,
-                std::vector<SearchHit>* hits, std::string* method);
+  Status rerank(const RequestContext& context, const SearchRequest& request,
+                const Generation& generation, SearchResults* out);
 
   const VectorService::Parts& parts_;
   IndexCache& cache_;

@@ -45,7 +45,9 @@ struct SearchRequest {
   /// A condition on the source's columns, in SQL: only rows for which the caller finds it true.
   std::string filter = {};
   SearchMode mode = SearchMode::Vector;
-  bool rerank = false;          ///< By the default reranker, or by late interaction without one.
+  /// The best are ranked again by the default reranking model. Without one those of mode Text are
+  /// fused with what their vectors say, and others keep their scores.
+  bool rerank = false;
   bool exact = false;           ///< No approximation: every allowed vector is scored.
   bool one_per_row = false;     ///< The best chunk of each row only.
   std::size_t ef_search = 0;    ///< 0: the index's own.

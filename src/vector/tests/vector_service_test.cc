@@ -173,6 +173,15 @@ TEST(VectorServiceTest, AnIndexIsMadeAndSearched) {
   EXPECT_EQ(world.keys({.text = "number42", .k = 1, .mode = SearchMode::Text}), "42");
   EXPECT_EQ(world.keys({.text = "number42", .k = 1, .mode = SearchMode::Hybrid}), "42");
   EXPECT_EQ(world.keys({.text = "number42", .k = 1, .rerank = true}), "42");
+  // Without a model for it there is nothing to compare but vectors.
+  for (const auto& [mode, method] : {std::pair(SearchMode::Vector, "+rerank(scores)"),
+                                     std::pair(SearchMode::Hybrid, "+rerank(scores)"),
+                                     std::pair(SearchMode::Text, "bm25+rerank(embedding, rrf)")}) {
+    const auto reranked = world.search({.text = "number42", .k = 1, .mode = mode, .rerank = true});
+    ASSERT_THAT(reranked, IsOk());
+    EXPECT_THAT(reranked->method, HasSubstr(method));
+    EXPECT_EQ(reranked->hits.at(0).key.to_number<int>(), 42);
+  }
 }
 
 TEST(VectorServiceTest, KeysOfEachTypeAreFound) {
