@@ -392,6 +392,9 @@ void add_index(CLI::App& app, Targets& targets) {
   create->add_option("--text", index.text, "The columns to embed")->type_name("COLUMN");
   create->add_option("--template", index.text_template, "Or a text with columns in braces");
   create->add_option("--model", index.model, "The embedding model");
+  create
+      ->add_option("--backend", index.backend, "Who keeps the vectors: hnsw (the default) or lance")
+      ->check(CLI::IsMember({"hnsw", "lance"}));
   create->add_option("--refresh", index.refresh, "manual (the default), on_append or scheduled")
       ->check(CLI::IsMember({"manual", "on_append", "scheduled"}));
   create->add_option("--every", index.every_s, "Of scheduled: seconds");

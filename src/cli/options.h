@@ -190,6 +190,7 @@ struct IndexOptions {
   std::vector<std::string> text;
   std::string text_template;
   std::string model;
+  std::string backend;
   std::string refresh;
   std::int64_t every_s = 0;
   std::int64_t chunk_size = 0;  ///< 0: the server's own.

@@ -72,6 +72,7 @@ json::object index_body(const IndexOptions& options) {
   for (const auto& [name, value] :
        {std::pair<std::string_view, const std::string&>{"template", options.text_template},
         {"model", options.model},
+        {"backend", options.backend},
         {"refresh", options.refresh}}) {
     if (!value.empty()) {
       body[name] = value;
