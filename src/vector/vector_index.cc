@@ -73,11 +73,13 @@ struct VectorIndex::Impl {
       : content(std::move(content_given)),
         table(std::move(content.table)),
         space(*content.rows, content.options.quantization),
+        rough(content.rows->sketches.empty() ? space : Space(*content.rows)),
         batcher(table) {}
 
   IndexContent content;
   VectorTable table;
   Space space;
+  Space rough;  ///< For a glance.
   mutable SearchBatcher batcher;
 
   mutable std::mutex mutex;
@@ -127,12 +129,12 @@ std::vector<Row> VectorIndex::Impl::glance(std::span<const float> query, std::ui
       (filter != nullptr && filter->count() < graph.size / 2)) {
     return {};
   }
-  const Target target = space.target(*unit);
+  const Target target = rough.target(*unit);
   const Loan walker(*this);
   const Neighbour entry =
-      (*walker).descend(graph, space, target, {graph.entry, graph.top}, 0, nullptr);
+      (*walker).descend(graph, rough, target, {graph.entry, graph.top}, 0, nullptr);
   const std::uint32_t ef = filter == nullptr ? k : 4 * k;
-  (*walker).walk(graph, space, target, {&entry, 1}, std::max(ef, kGlanceEf), 0, nullptr);
+  (*walker).walk(graph, rough, target, {&entry, 1}, std::max(ef, kGlanceEf), 0, nullptr);
   std::vector<Row> rows;
   for (const Neighbour& found : (*walker).found()) {
     if (rows.size() < k && (filter == nullptr || filter->contains(found.row))) {

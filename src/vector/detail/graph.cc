@@ -51,7 +51,9 @@ std::unique_lock<std::mutex> lock_for(std::mutex* locks, Row row) {
 Target Space::target(std::vector<float> unit) const {
   Target target;
   target.unit = std::move(unit);
-  if (codes_) {
+  if (sketch_ != nullptr) {
+    target.code = sketch_->encode(target.unit);
+  } else if (codes_) {
     target.code = table_.encoder.encode_query(target.unit_of(table_.dimensions));
   }
   return target;
@@ -68,7 +70,8 @@ void Space::row_as_target(Row row, Target& out) const {
 
 void Space::nearness(const Target& target, std::span<const Row> rows, std::int32_t* out) const {
   if (codes_) {
-    simd::kernels().dots(table_.codes, table_.encoder.code_bytes(), rows.data(), rows.size(),
+    simd::kernels().dots(sketch_ == nullptr ? table_.codes : sketch_->codes(),
+                         target.code.bytes.size(), rows.data(), rows.size(),
                          target.code.bytes.data(), out);
     for (std::size_t i = 0; i < rows.size(); ++i) {
       out[i] -= target.code.bias;
