@@ -226,8 +226,8 @@ constexpr std::uint32_t kStripeRowsMin = 256;
 constexpr std::uint32_t kStripeTiles = kStripeRows / simd::kTileRows;
 static_assert(TableData::kBlockRows % kStripeRows == 0);
 
-std::uint32_t stripe_from(Row row, Row end) {
-  return std::min(std::clamp(row, kStripeRowsMin, kStripeRows), end - row);
+std::uint32_t stripe_from(Row row, Row end, std::uint32_t most = kStripeRows) {
+  return std::min(std::clamp(row, kStripeRowsMin, most), end - row);
 }
 
 std::uint32_t tiles_of(std::uint32_t rows) {
@@ -398,7 +398,8 @@ class BatchScan {
     }
     std::uint64_t left = 0;
     for (Row row = first; row < end;) {
-      const std::uint32_t rows = stripe_from(row, end);
+      // What is packed here is to stay in the processor's cache.
+      const std::uint32_t rows = stripe_from(row, end, sketched_ ? kStripeRows : kStripeRowsMin);
       const std::uint8_t* packed =
           sketched_ ? table_.sketches.coarse.codes() + row * length_ : pack(row, rows);
       for (std::size_t group = 0; group * simd::kTileQueries < collectors_.size(); ++group) {
@@ -419,7 +420,7 @@ class BatchScan {
     const std::size_t whole = table_.encoder.code_bytes();
     length_ = sketched ? table_.sketches.coarse.length() : whole;
     saved_ = (whole - length_) / 64;
-    packed_rows_.resize(sketched ? 0 : kStripeRows * length_);
+    packed_rows_.resize(sketched ? 0 : kStripeRowsMin * length_);
     const std::size_t groups = (collectors_.size() + simd::kTileQueries - 1) / simd::kTileQueries;
     packed_queries_.resize(groups * simd::kTileQueries * length_);
     for (std::size_t group = 0; group < groups; ++group) {
