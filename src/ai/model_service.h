@@ -120,6 +120,9 @@ struct Generation {
   std::uint32_t prompt_tokens = 0;
   std::uint32_t prompt_tokens_cached = 0;  ///< Of these, not computed again.
   std::uint32_t tokens = 0;                ///< Of the answer.
+  /// How probable the model found the answer before grammar and temperature had their say: the mean
+  /// of its tokens' natural logarithms. Nothing from a provider that does not tell.
+  std::optional<double> log_probability;
 };
 
 /// Takes the next piece of an answer, whole characters only. An error ends the generation with it.

@@ -16,11 +16,13 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
-constexpr std::size_t kSlots = 4;
+constexpr std::size_t kSlots = 8;
 /// Tokens of one step: a request that comes in or goes away waits for as many.
 constexpr std::uint32_t kBatchTokens = 128;
 /// A kept prompt is shortened in place if no more than this is lost; else its beginning is shared.
 constexpr std::size_t kTokensToLose = 64;
+/// A slot that holds no more than this beside what others hold, too, is the first to be taken.
+constexpr std::size_t kTokensOfItsOwn = 256;
 constexpr auto kLookAtCaller = milliseconds(50);
 /// After that many steps on one thread, more are tried again.
 constexpr unsigned kStepsOnOneThread = 32;
@@ -308,7 +310,6 @@ void LlamaEngine::admit() {
 LlamaEngine::Slot* LlamaEngine::slot_for(const Task& task, std::size_t& common) {
   const auto& prompt = task.request.prompt;
   Slot* best = nullptr;
-  Slot* oldest = nullptr;
   std::size_t longest = 0;
   for (Slot& slot : slots_) {
     const std::size_t same = common_prefix(slot.tokens, prompt);
@@ -316,18 +317,16 @@ LlamaEngine::Slot* LlamaEngine::slot_for(const Task& task, std::size_t& common) 
       best = &slot;
       longest = same;
     }
-    if (slot.task == nullptr && (oldest == nullptr || slot.used < oldest->used)) {
-      oldest = &slot;
-    }
   }
-  if (oldest == nullptr) {
+  Slot* const spare = spare_slot();
+  if (spare == nullptr) {
     return nullptr;
   }
   // The last token's logits are needed, so it is computed again.
   common = std::min(longest, prompt.size() - 1);
   const llama_memory_t memory = llama_get_memory(context_.get());
   const bool in_place = best->task == nullptr && best->tokens.size() - common <= kTokensToLose;
-  Slot& slot = in_place ? *best : *oldest;
+  Slot& slot = in_place ? *best : *spare;
   if (!in_place && &slot != best) {
     forget(slot);
     if (common > 0) {
@@ -343,6 +342,29 @@ LlamaEngine::Slot* LlamaEngine::slot_for(const Task& task, std::size_t& common) 
   slot.used = ++clock_;
   slot.next = LLAMA_TOKEN_NULL;
   return &slot;
+}
+
+// The one whose tokens are missed the least: those that begin like others, then the longest unused.
+LlamaEngine::Slot* LlamaEngine::spare_slot() {
+  Slot* spare = nullptr;
+  std::pair<bool, std::uint64_t> least;
+  for (Slot& slot : slots_) {
+    if (slot.task != nullptr) {
+      continue;
+    }
+    std::size_t shared = 0;
+    for (const Slot& other : slots_) {
+      if (&other != &slot) {
+        shared = std::max(shared, common_prefix(slot.tokens, other.tokens));
+      }
+    }
+    const std::pair loss(slot.tokens.size() - shared > kTokensOfItsOwn, slot.used);
+    if (spare == nullptr || loss < least) {
+      spare = &slot;
+      least = loss;
+    }
+  }
+  return spare;
 }
 
 void LlamaEngine::forget(Slot& slot) {
@@ -476,6 +498,7 @@ void LlamaEngine::take_token(Slot& slot, llama_token token) {
     task.ready += piece;
   }
   if (ends) {
+    task.answer.log_probability = task.sampler.log_probability();
     finish(slot, {});
     return;
   }

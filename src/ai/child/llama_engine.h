@@ -41,6 +41,7 @@ struct LlamaAnswer {
   std::uint32_t prompt_tokens = 0;
   std::uint32_t prompt_tokens_cached = 0;
   std::uint32_t tokens = 0;
+  double log_probability = 0;  ///< TokenSampler's.
 };
 
 /// One model in memory. Thread-safe: the answers of several requests are computed together, a token
@@ -81,6 +82,7 @@ class LlamaEngine {
   void after_decode();
   void take_token(Slot& slot, llama_token token);
   void finish(Slot& slot, Status status);
+  Slot* spare_slot();
   void forget(Slot& slot);
   void choose_threads(std::chrono::steady_clock::duration wall, std::uint64_t cpu_ns);
   void cancel(Task& task);

@@ -179,7 +179,8 @@ Result<json::object> generate(const json::object& request, Reply& reply, LoadedM
   return json::object{{"finish_reason", answer.by_length ? "length" : "stop"},
                       {"prompt_tokens", answer.prompt_tokens},
                       {"prompt_tokens_cached", answer.prompt_tokens_cached},
-                      {"tokens", answer.tokens}};
+                      {"tokens", answer.tokens},
+                      {"log_probability", answer.log_probability}};
 }
 
 Result<json::object> load(const json::object& request, LoadedModels& models) {

@@ -9,6 +9,15 @@ namespace {
 constexpr std::int32_t kTopK = 40;
 constexpr double kTopP = 0.95;
 
+double log_probability_of(const float* logits, llama_token token, std::int32_t count) {
+  const float highest = *std::max_element(logits, logits + count);
+  double sum = 0;
+  for (std::int32_t i = 0; i < count; ++i) {
+    sum += static_cast<double>(std::exp(logits[i] - highest));
+  }
+  return static_cast<double>(logits[token] - highest) - std::log(sum);
+}
+
 }  // namespace
 
 TokenSampler::TokenSampler(const llama_vocab* vocab, const SamplingOptions& options)
@@ -57,6 +66,8 @@ llama_token TokenSampler::sample(llama_context* context, std::int32_t output) {
   if (chain_ != nullptr) {
     llama_sampler_accept(chain_.get(), token);
   }
+  log_probability_ += log_probability_of(logits, token, llama_vocab_n_tokens(vocab_));
+  ++sampled_;
   return token;
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -28,6 +29,11 @@ class TokenSampler {
   /// The next token by the logits of `output` of the last batch; an end token if the grammar leaves
   /// nothing to say.
   llama_token sample(llama_context* context, std::int32_t output);
+  /// The mean natural logarithm of the probabilities that the model gave the tokens so far, before
+  /// grammar and temperature had their say. 0 before the first.
+  [[nodiscard]] double log_probability() const {
+    return sampled_ == 0 ? 0 : log_probability_ / static_cast<double>(sampled_);
+  }
 
  private:
   TokenSampler(const llama_vocab* vocab, const SamplingOptions& options);
@@ -39,6 +45,8 @@ class TokenSampler {
   LlamaSamplerHandle grammar_;  ///< Null: none.
   LlamaSamplerHandle chain_;    ///< Null: greedy.
   std::vector<llama_token_data> candidates_;
+  double log_probability_ = 0;
+  std::size_t sampled_ = 0;
 };
 
 }  // namespace lakehouse::ai

@@ -45,6 +45,10 @@ class EmbeddedGenerator final : public Generator {
     generation.prompt_tokens = count_member(end, "prompt_tokens");
     generation.prompt_tokens_cached = count_member(end, "prompt_tokens_cached");
     generation.tokens = count_member(end, "tokens");
+    if (const json::value* found = end.if_contains("log_probability");
+        found != nullptr && found->is_number()) {
+      generation.log_probability = found->to_number<double>();
+    }
     return generation;
   }
 

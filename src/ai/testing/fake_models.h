@@ -10,6 +10,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -159,6 +160,11 @@ class FakeGenerator final : public Generator {
     const std::lock_guard lock(mutex_);
     answers_.emplace_back(std::move(answer));
   }
+  /// What all answers from now on are said to be worth.
+  void set_log_probability(std::optional<double> log_probability) {
+    const std::lock_guard lock(mutex_);
+    log_probability_ = log_probability;
+  }
   void fail_next(Error error) {
     const std::lock_guard lock(mutex_);
     answers_.emplace_back(std::unexpected(std::move(error)));
@@ -203,12 +209,14 @@ class FakeGenerator final : public Generator {
           answer.text.substr(answer.text.size() - std::min<std::size_t>(answer.text.size(), 200));
     }
     answer.tokens = static_cast<std::uint32_t>(answer.text.size() / 4 + 1);
+    answer.log_probability = log_probability_;
     return answer;
   }
 
   ModelInfo info_;
   mutable std::mutex mutex_;
   std::deque<Result<std::string>> answers_;
+  std::optional<double> log_probability_;
   std::vector<GenerateRequest> requests_;
 };
 

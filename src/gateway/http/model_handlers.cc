@@ -73,7 +73,9 @@ constexpr std::string_view kGenerated = R"({
   "finish_reason":{"type":"string","enum":["stop","length"]},
   "model":{"type":"string"},"prompt_tokens":{"type":"integer"},
   "prompt_tokens_cached":{"type":"integer","description":"Of these, not computed again."},
-  "tokens":{"type":"integer","description":"Of the answer."}}})";
+  "tokens":{"type":"integer","description":"Of the answer."},
+  "log_probability":{"type":"number","maximum":0,
+    "description":"The mean over the answer's tokens; left out by providers that do not tell."}}})";
 
 constexpr std::string_view kRerank = R"({
   "type":"object","additionalProperties":false,"required":["query","texts"],"properties":{
@@ -114,12 +116,16 @@ json::object to_json(const ai::ModelInfo& info) {
 }
 
 json::object to_json(const ai::Generation& generation, const std::string& model) {
-  return {{"text", generation.text},
-          {"finish_reason", to_string(generation.finish_reason)},
-          {"model", model},
-          {"prompt_tokens", generation.prompt_tokens},
-          {"prompt_tokens_cached", generation.prompt_tokens_cached},
-          {"tokens", generation.tokens}};
+  json::object out{{"text", generation.text},
+                   {"finish_reason", to_string(generation.finish_reason)},
+                   {"model", model},
+                   {"prompt_tokens", generation.prompt_tokens},
+                   {"prompt_tokens_cached", generation.prompt_tokens_cached},
+                   {"tokens", generation.tokens}};
+  if (generation.log_probability) {
+    out["log_probability"] = *generation.log_probability;
+  }
+  return out;
 }
 
 Result<std::vector<ai::ChatMessage>> messages_of(JsonFields& fields) {
