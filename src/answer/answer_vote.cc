@@ -36,7 +36,6 @@ std::string cell_key(const json::value& cell) {
 struct Leading {
   std::optional<std::size_t> place;
   std::size_t votes = 0;
-  std::size_t votes_of_second = 0;
 };
 
 Leading leading(const std::vector<std::optional<std::string>>& votes) {
@@ -49,11 +48,8 @@ Leading leading(const std::vector<std::optional<std::string>>& votes) {
   Leading out;
   for (const auto& [key, entry] : counted) {
     const auto& [count, place] = entry;
-    const bool leads = count > out.votes || (count == out.votes && place < out.place);
-    out.votes_of_second = std::max(out.votes_of_second, leads ? out.votes : count);
-    if (leads) {
-      out.votes = count;
-      out.place = place;
+    if (count > out.votes || (count == out.votes && place < out.place)) {
+      out = {.place = place, .votes = count};
     }
   }
   return out;
@@ -96,11 +92,6 @@ std::optional<std::size_t> Vote::leader() const {
 
 std::size_t Vote::votes_of_leader() const {
   return leading(votes_).votes;
-}
-
-bool Vote::is_decided(std::size_t count_max) const {
-  const Leading now = leading(votes_);
-  return votes_.size() >= count_max || now.votes > now.votes_of_second + count_max - votes_.size();
 }
 
 }  // namespace lakehouse::answer

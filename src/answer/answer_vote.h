@@ -30,8 +30,6 @@ class Vote {
   [[nodiscard]] std::optional<std::size_t> leader() const;
   [[nodiscard]] std::size_t votes_of_leader() const;
   [[nodiscard]] std::size_t count() const { return votes_.size(); }
-  /// True if the answers to come, up to `count_max`, cannot lead to another one.
-  [[nodiscard]] bool is_decided(std::size_t count_max) const;
 
  private:
   std::vector<std::optional<std::string>> votes_;

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "ai/model_service.h"
+#include "answer/ask_statement.h"
 #include "answer/schema_reader.h"
 
 /// \file
@@ -29,7 +30,12 @@ struct AskPrompt {
   std::string today;  ///< 2026-01-31
 };
 
-/// The tables as CREATE TABLE statements with comments, and the joins that their names suggest.
+/// The tables that the prompt calls by their single names, since no other one is called so: a small
+/// model drops namespaces anyway.
+FullNames names_shown(const std::vector<SchemaTable>& tables);
+
+/// The tables as CREATE TABLE statements with comments, and REFERENCES where their names suggest a
+/// join.
 std::string schema_text(const std::vector<SchemaTable>& tables);
 
 /// The conversation up to where the model answers with SQL. The part that all questions about the
@@ -39,9 +45,6 @@ std::vector<ai::ChatMessage> ask_messages(const AskPrompt& prompt);
 /// The conversation continued: `sql` failed with `problem`.
 std::vector<ai::ChatMessage> repair_messages(std::vector<ai::ChatMessage> messages,
                                              std::string_view sql, std::string_view problem);
-
-/// Asks for one sentence that says what `sql` gives.
-std::vector<ai::ChatMessage> explain_messages(std::string_view question, std::string_view sql);
 
 /// GBNF: one statement that begins with SELECT or WITH; strings and parentheses are closed; no
 /// comments.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <memory>
 #include <string_view>
 #include <thread>
@@ -11,6 +12,7 @@
 #include <fmt/format.h>
 
 #include "answer/answer_vote.h"
+#include "answer/ask_statement.h"
 #include "answer/schema_linking.h"
 #include "base/json.h"
 #include "base/text.h"
@@ -24,10 +26,8 @@ namespace json = boost::json;
 constexpr std::size_t kQuestionBytesMax = 4'000;
 constexpr std::size_t kDatasetsMax = 100;
 constexpr std::size_t kSolvedMax = 3;
-constexpr std::size_t kWrittenTogether = 2;
 constexpr std::uint64_t kComparedRowsMax = 2'000;
 constexpr std::uint64_t kRowsMax = 10'000;
-constexpr std::uint32_t kExplanationTokensMax = 60;
 /// How far nearness in meaning counts beside words: an embedding has an opinion on everything.
 constexpr double kMeaningWeight = 4;
 /// With fewer tables all of them fit, and none need be compared.
@@ -66,32 +66,28 @@ bool is_statements_fault(const Error& error) {
          error.code == ErrorCode::Unimplemented || error.code == ErrorCode::PermissionDenied;
 }
 
-std::string first_line(std::string_view text) {
-  const std::size_t begin = text.find_first_not_of(" \n\r\t\"");
-  if (begin == std::string_view::npos) {
-    return {};
-  }
-  text.remove_prefix(begin);
-  std::string out(text.substr(0, text.find('\n')));
-  while (!out.empty() && (out.back() == ' ' || out.back() == '"')) {
-    out.pop_back();
-  }
-  return out;
-}
-
 }  // namespace
+
+struct AskService::Written {
+  std::string sql;
+  std::optional<double> log_probability;
+};
 
 /// One statement that was written and what became of it.
 struct AskService::Attempt {
   std::string sql;
+  std::optional<double> log_probability;
   std::vector<json::array> rows;
   bool has_run = false;
+  std::string problem;  ///< Why it does not run.
 };
 
 /// The attempts of one request.
 struct AskService::Round {
   std::shared_ptr<ai::Generator> generator;
   std::vector<ai::ChatMessage> messages;
+  FullNames names;
+  std::vector<ValueFound> values;
   std::vector<Attempt> attempts;
   Vote vote;
   std::size_t repairs = 0;
@@ -112,16 +108,17 @@ Result<AskAnswer> AskService::ask(const RequestContext& context, const AskReques
   LH_ASSIGN_OR_RETURN(round.generator, models_.generator(context, request.model));
   LH_ASSIGN_OR_RETURN(const AskPrompt prompt, prompt_for(context, request, options_.columns_max));
   round.messages = ask_messages(prompt);
-  while (!round.vote.is_decided(options_.attempts_max)) {
+  round.names = names_shown(prompt.tables);
+  round.values = prompt.values;
+  // The first alone: it may do, and the others find its prompt computed.
+  for (std::size_t count = 1; count > 0;
+       count = is_settled(round) ? 0 : options_.attempts_max - round.attempts.size()) {
     LH_RETURN_IF_ERROR(context.check());
-    // The first alone, so that the others find its prompt computed.
-    const std::size_t left = options_.attempts_max - round.attempts.size();
-    const std::size_t count = round.attempts.empty() ? 1 : std::min(left, kWrittenTogether);
-    for (Result<std::string>& sql : write_together(context, round, count)) {
-      if (!sql) {
-        return std::unexpected(std::move(sql).error());
+    for (Result<Written>& written : write_together(context, round, count)) {
+      if (!written) {
+        return std::unexpected(std::move(written).error());
       }
-      LH_RETURN_IF_ERROR(attempt(context, round, *std::move(sql)));
+      LH_RETURN_IF_ERROR(attempt(context, round, *std::move(written)));
     }
   }
   AskAnswer answer;
@@ -133,8 +130,10 @@ Result<AskAnswer> AskService::ask(const RequestContext& context, const AskReques
     answer.datasets.push_back(table.dataset());
   }
   const std::size_t votes = round.vote.votes_of_leader();
-  answer.confidence = static_cast<double>(votes) /
-                      static_cast<double>(std::max<std::size_t>(round.vote.count(), 1));
+  answer.confidence = static_cast<double>(votes) / static_cast<double>(round.vote.count());
+  if (round.attempts.size() == 1 && round.attempts.front().log_probability) {
+    answer.confidence = std::exp(*round.attempts.front().log_probability);
+  }
   const auto leader = round.vote.leader();
   if (!leader) {
     answer.is_abstained = true;
@@ -159,7 +158,7 @@ Result<AskAnswer> AskService::ask(const RequestContext& context, const AskReques
         "not in the data, or say it in other words";
     return answer;
   }
-  LH_RETURN_IF_ERROR(finish(context, round, request, answer));
+  LH_RETURN_IF_ERROR(finish(context, request, answer));
   return answer;
 }
 
@@ -231,24 +230,24 @@ Result<std::vector<double>> AskService::table_scores(const RequestContext& conte
   return scores;
 }
 
-std::vector<Result<std::string>> AskService::write_together(const RequestContext& context,
-                                                            const Round& round,
-                                                            std::size_t count) const {
-  std::vector<Result<std::string>> written(count);
+std::vector<Result<AskService::Written>> AskService::write_together(const RequestContext& context,
+                                                                    const Round& round,
+                                                                    std::size_t count) const {
+  std::vector<Result<Written>> written(count);
   {
     std::vector<std::jthread> writers;
     for (std::size_t i = 0; i < count; ++i) {
       writers.emplace_back([&, i] {
-        written[i] = write(context, *round.generator, round.messages, round.attempts.size() + i);
+        written[i] = write(context, round, round.messages, round.attempts.size() + i);
       });
     }
   }
   return written;
 }
 
-Result<std::string> AskService::write(const RequestContext& context, ai::Generator& generator,
-                                      std::vector<ai::ChatMessage> messages,
-                                      std::size_t number) const {
+Result<AskService::Written> AskService::write(const RequestContext& context, const Round& round,
+                                              std::vector<ai::ChatMessage> messages,
+                                              std::size_t number) const {
   ai::GenerateRequest request;
   request.messages = std::move(messages);
   request.max_tokens = options_.sql_tokens_max;
@@ -256,53 +255,73 @@ Result<std::string> AskService::write(const RequestContext& context, ai::Generat
   request.temperature = number == 0 ? 0 : options_.temperature;
   request.seed = number + 1;
   request.grammar = select_grammar();
-  auto written = generator.generate(context, request, {});
+  auto written = round.generator->generate(context, request, {});
   if (!written && written.error().code == ErrorCode::Unimplemented) {
     request.grammar.clear();  // A provider without grammars: the dry run is strict enough.
-    written = generator.generate(context, request, {});
+    written = round.generator->generate(context, request, {});
   }
   if (!written) {
     return std::unexpected(std::move(written).error());
   }
-  return statement_in(written->text);
+  const std::string sql = with_full_names(statement_in(written->text), round.names);
+  return Written{with_stored_values(sql, round.values), written->log_probability};
 }
 
-Status AskService::attempt(const RequestContext& context, Round& round, std::string sql) {
+bool AskService::is_settled(const Round& round) const {
+  const Attempt& first = round.attempts.front();
+  return round.attempts.size() >= options_.attempts_max ||
+         (round.attempts.size() == 1 && first.has_run && !says_nothing(first.rows) &&
+          first.log_probability && *first.log_probability >= options_.sure_log_probability);
+}
+
+Result<AskService::Attempt> AskService::try_out(const RequestContext& context, const Round& round,
+                                                Written written) {
   Attempt made;
-  made.sql = std::move(sql);
-  while (true) {
-    // A statement that was run already has its rows.
-    const auto same = std::ranges::find(round.attempts, made.sql, &Attempt::sql);
-    if (same != round.attempts.end()) {
-      made = *same;
-      break;
+  made.sql = std::move(written.sql);
+  made.log_probability = written.log_probability;
+  // A statement that was run already has its rows.
+  const auto same = std::ranges::find(round.attempts, made.sql, &Attempt::sql);
+  if (same != round.attempts.end()) {
+    return *same;
+  }
+  Status runs = dry_run(context, made.sql);
+  if (runs) {
+    auto rows = run(context, made.sql, kComparedRowsMax);
+    if (rows) {
+      made.rows = *std::move(rows);
+      made.has_run = true;
+      return made;
     }
-    Status runs = dry_run(context, made.sql);
-    if (runs) {
-      auto rows = run(context, made.sql, kComparedRowsMax);
-      if (rows) {
-        made.rows = *std::move(rows);
-        made.has_run = true;
-        break;
-      }
-      runs = std::unexpected(std::move(rows).error());
-    }
-    LH_RETURN_IF_ERROR(context.check());
-    const Error& problem = runs.error();
-    if (!is_statements_fault(problem) && problem.code != ErrorCode::DeadlineExceeded) {
-      return runs;
-    }
-    round.last_problem = problem.message;
-    if (round.repairs >= options_.repairs_max || !is_statements_fault(problem)) {
-      break;
-    }
+    runs = std::unexpected(std::move(rows).error());
+  }
+  LH_RETURN_IF_ERROR(context.check());
+  const Error& problem = runs.error();
+  if (!is_statements_fault(problem) && problem.code != ErrorCode::DeadlineExceeded) {
+    return std::unexpected(problem);
+  }
+  made.problem = problem.message + (problem.hint.empty() ? "" : " " + problem.hint);
+  return made;
+}
+
+Status AskService::attempt(const RequestContext& context, Round& round, Written written) {
+  LH_ASSIGN_OR_RETURN(Attempt made, try_out(context, round, std::move(written)));
+  // Only the likeliest statement is worth the time that mending takes; what the model was told
+  // helps the others, too.
+  while (round.attempts.empty() && !made.problem.empty() && round.repairs < options_.repairs_max) {
     ++round.repairs;
-    LH_ASSIGN_OR_RETURN(
-        made.sql,
-        write(context, *round.generator,
-              repair_messages(round.messages, made.sql,
-                              problem.message + (problem.hint.empty() ? "" : " " + problem.hint)),
-              round.attempts.size()));
+    auto messages = repair_messages(round.messages, made.sql, made.problem);
+    LH_ASSIGN_OR_RETURN(written, write(context, round, messages, round.attempts.size()));
+    const bool is_same = written.sql == made.sql;
+    LH_ASSIGN_OR_RETURN(made, try_out(context, round, std::move(written)));
+    if (made.problem.empty()) {
+      round.messages = std::move(messages);
+      made.log_probability.reset();  // It is surer than it would be by itself.
+    } else if (is_same) {
+      break;
+    }
+  }
+  if (!made.problem.empty()) {
+    round.last_problem = made.problem;
   }
   round.vote.add(made.has_run ? std::optional(rows_key(made.rows)) : std::nullopt);
   round.attempts.push_back(std::move(made));
@@ -329,7 +348,7 @@ Result<std::vector<json::array>> AskService::run(const RequestContext& context,
   return query::rows_of(context, queries_, std::move(request));
 }
 
-Status AskService::finish(const RequestContext& context, Round& round, const AskRequest& asked,
+Status AskService::finish(const RequestContext& context, const AskRequest& asked,
                           AskAnswer& answer) {
   // Once more, as a statement of the caller's: it is theirs, and in the log.
   query::SqlRequest request;
@@ -358,19 +377,8 @@ Status AskService::finish(const RequestContext& context, Round& round, const Ask
   if (answer.is_truncated) {
     answer.rows.pop_back();
   }
-  answer.explanation = explain(context, round, asked.question, answer.sql);
+  answer.explanation = explanation_of(answer.sql);
   return {};
-}
-
-std::string AskService::explain(const RequestContext& context, Round& round,
-                                const std::string& question, const std::string& sql) {
-  ai::GenerateRequest request;
-  request.messages = explain_messages(question, sql);
-  request.max_tokens = kExplanationTokensMax;
-  request.stop = {"\n"};
-  const auto written = round.generator->generate(context, request, {});
-  // Without one the statement speaks for itself.
-  return written ? first_line(written->text) : "";
 }
 
 }  // namespace lakehouse::answer

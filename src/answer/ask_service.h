@@ -68,6 +68,8 @@ class AskService {
     std::size_t columns_max = 120;  ///< Of the tables in a prompt.
     std::uint32_t sql_tokens_max = 400;
     double temperature = 0.7;  ///< Of the attempts after the first.
+    /// A first statement that the model found at least as probable (Generation) is the only one.
+    double sure_log_probability = -0.02;
     std::chrono::milliseconds statement_timeout{20'000};
     std::chrono::milliseconds values_timeout{3'000};
     std::function<std::string()> today;  ///< 2026-01-31; empty: the clock's, in UTC.
@@ -84,6 +86,7 @@ class AskService {
   Status dry_run(const RequestContext& context, const std::string& sql);
 
  private:
+  struct Written;
   struct Attempt;
   struct Round;
   Result<AskPrompt> prompt_for(const RequestContext& context, const AskRequest& request,
@@ -91,18 +94,19 @@ class AskService {
   Result<std::vector<double>> table_scores(const RequestContext& context, const AskRequest& request,
                                            const std::vector<SchemaTable>& tables);
   /// So many statements, written side by side.
-  std::vector<Result<std::string>> write_together(const RequestContext& context, const Round& round,
-                                                  std::size_t count) const;
-  Result<std::string> write(const RequestContext& context, ai::Generator& generator,
-                            std::vector<ai::ChatMessage> messages, std::size_t number) const;
-  /// Runs a statement, mended where it does not run, and counts its vote.
-  Status attempt(const RequestContext& context, Round& round, std::string sql);
+  std::vector<Result<Written>> write_together(const RequestContext& context, const Round& round,
+                                              std::size_t count) const;
+  Result<Written> write(const RequestContext& context, const Round& round,
+                        std::vector<ai::ChatMessage> messages, std::size_t number) const;
+  /// True if no further attempt is needed.
+  [[nodiscard]] bool is_settled(const Round& round) const;
+  /// Runs a statement. An error that is none of its own ends the request.
+  Result<Attempt> try_out(const RequestContext& context, const Round& round, Written written);
+  /// The same, mended where it does not run, and its vote counted.
+  Status attempt(const RequestContext& context, Round& round, Written written);
   Result<std::vector<boost::json::array>> run(const RequestContext& context, const std::string& sql,
                                               std::uint64_t row_limit);
-  Status finish(const RequestContext& context, Round& round, const AskRequest& asked,
-                AskAnswer& answer);
-  std::string explain(const RequestContext& context, Round& round, const std::string& question,
-                      const std::string& sql);
+  Status finish(const RequestContext& context, const AskRequest& asked, AskAnswer& answer);
 
   query::QueryService& queries_;
   ai::ModelService& models_;

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <numeric>
+#include <optional>
 #include <set>
 #include <utility>
 
@@ -82,22 +83,32 @@ const SchemaColumn* column_named(const SchemaTable& table, std::string_view name
   return found == table.columns.end() ? nullptr : &*found;
 }
 
-/// The column of `to` that `column` of another table refers to: "car_id" to cars.id, or to
-/// cars.car_id.
-const SchemaColumn* referred(const SchemaColumn& column, const SchemaTable& to) {
+struct Reference {
+  const SchemaColumn* key = nullptr;  ///< Null: none.
+  bool is_exact = false;              ///< The table is called as the column says.
+};
+
+/// The column of `to` that `column` of another table refers to: "car_id" to cars.id or cars.car_id,
+/// "state_name" to state.state_name.
+Reference referred(const SchemaColumn& column, const SchemaTable& to) {
   const std::string name = to_lower(column.name);
-  if (!name.ends_with("_id") || name.size() < 4) {
-    return nullptr;
+  for (const std::string_view suffix : {"_id", "_name", "_code", "_key", "_no", "_number"}) {
+    if (!name.ends_with(suffix) || name.size() == suffix.size()) {
+      continue;
+    }
+    const std::string subject = name.substr(0, name.size() - suffix.size());
+    const std::string table = singular(to_lower(to.name));
+    const bool is_exact = table == subject;
+    const bool is_named = is_exact || (suffix == "_id" && table.ends_with("_" + subject));
+    const SchemaColumn* key = column_named(to, name);
+    if (key == nullptr && suffix == "_id") {
+      key = column_named(to, "id");
+    }
+    // The table whose own key it is: others only carry it along.
+    return is_named && key != nullptr && key->type == column.type ? Reference{key, is_exact}
+                                                                  : Reference{};
   }
-  const std::string subject = name.substr(0, name.size() - 3);
-  const std::string table = singular(to_lower(to.name));
-  const bool is_named = table == subject || table.ends_with("_" + subject);
-  const SchemaColumn* key = column_named(to, name);
-  if (key == nullptr && is_named) {
-    key = column_named(to, "id");
-  }
-  // The table whose own key it is: others only carry it along.
-  return is_named && key != nullptr && key->type == column.type ? key : nullptr;
+  return {};
 }
 
 }  // namespace
@@ -176,15 +187,33 @@ std::string text_of_table(const SchemaTable& table) {
   return out;
 }
 
+bool says_more_than_names(std::string_view note, const SchemaTable& table,
+                          const SchemaColumn& column) {
+  static const std::set<std::string> kSaysNothing = terms_of(
+      "primary foreign key unique uniquely identifier identifies table referencing references "
+      "record row column value located belongs applicable another entry each");
+  const std::set<std::string> names =
+      terms_of(words_of_name(table.name) + " " + words_of_name(column.name));
+  return std::ranges::any_of(vector::query_terms(note, Analysis::English), [&](const auto& term) {
+    return !names.contains(term.term) && !kSaysNothing.contains(term.term);
+  });
+}
+
 std::vector<LikelyJoin> likely_joins(const std::vector<SchemaTable>& tables) {
   std::vector<LikelyJoin> out;
   for (std::size_t from = 0; from < tables.size(); ++from) {
     for (const SchemaColumn& column : tables[from].columns) {
-      for (std::size_t to = 0; to < tables.size(); ++to) {
-        const SchemaColumn* key = to == from ? nullptr : referred(column, tables[to]);
-        if (key != nullptr) {
-          out.push_back({from, column.name, to, key->name});
+      std::optional<LikelyJoin> best;
+      bool is_exact = false;
+      for (std::size_t to = 0; to < tables.size() && !is_exact; ++to) {
+        const Reference one = to == from ? Reference{} : referred(column, tables[to]);
+        if (one.key != nullptr && (!best || one.is_exact)) {
+          best = LikelyJoin{from, column.name, to, one.key->name};
+          is_exact = one.is_exact;
         }
+      }
+      if (best) {
+        out.push_back(*std::move(best));
       }
     }
   }

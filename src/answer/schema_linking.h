@@ -25,7 +25,12 @@ std::vector<double> lexical_scores(std::string_view question,
 /// The text that stands for a table when meanings are compared.
 std::string text_of_table(const SchemaTable& table);
 
-/// A join that names and types suggest: sales.car_id = cars.id.
+/// False for a note that only repeats the names: "The name of the city" of city.city_name.
+bool says_more_than_names(std::string_view note, const SchemaTable& table,
+                          const SchemaColumn& column);
+
+/// A join that names and types suggest: sales.car_id = cars.id, city.state_name = state.state_name.
+/// At most one for a column: the table that is called so, before one whose name ends so.
 struct LikelyJoin {
   std::size_t from_table = 0;
   std::string from_column;

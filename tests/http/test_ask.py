@@ -64,9 +64,9 @@ provider = "friend"
     provider.shutdown()
 
 
-def says(sql, explanation="What was asked for."):
+def says(sql):
     Writer.asked.clear()
-    Writer.says = lambda messages: sql if "You write DuckDB SQL" in messages[0]["content"] else explanation
+    Writer.says = lambda messages: sql
 
 
 def ask(server, question, **fields):
@@ -78,12 +78,30 @@ def test_a_question_has_its_sql_and_its_rows(lake):
     answer = ask(lake, "How many people live in ulm?")
     assert answer["abstained"] is False and answer["rows"] == [[2]]
     assert answer["columns"] == [{"name": "people", "type": "BIGINT"}]
-    assert answer["confidence"] == 1 and answer["explanation"] == "What was asked for."
+    assert answer["confidence"] == 1 and answer["explanation"] == "The number of rows from people where city = 'Ulm'."
     assert answer["snapshot_ids"].keys() == {"main.people"}
     prompt = Writer.asked[0][-1]["content"]
     assert "-- 'Ulm' is in people.city" in prompt and "How many people live in ulm?" in prompt
     running = lake.call("GET", "/query/log?limit=20")
     assert any(one["id"] == answer["query_id"] for one in running["queries"])
+
+
+def test_tables_outside_main_need_no_namespace(lake):
+    """A model drops it; the statement that comes back has it, and runs as it is."""
+    lake.ingest("name,desks\nUlm,9\nBonn,2\n", "staff.offices")
+    says("SELECT offices.name FROM offices WHERE offices.desks > 5")
+    answer = ask(lake, "Which offices have more than 5 desks?")
+    assert answer["sql"] == "SELECT offices.name FROM staff.offices WHERE offices.desks > 5"
+    assert answer["rows"] == [["Ulm"]] == lake.sql(answer["sql"])["rows"]
+    assert "CREATE TABLE offices (" in Writer.asked[0][-1]["content"]
+
+
+def test_a_statement_that_does_not_run_is_mended(lake):
+    Writer.asked.clear()
+    Writer.says = lambda messages: "SELECT name FROM people ORDER BY id" if "refuses" in messages[-1]["content"] else "SELECT nam FROM people"
+    answer = ask(lake, "Who is there?")
+    assert answer["repairs"] == 1 and answer["abstained"] is False
+    assert answer["rows"] == [["Ann"], ["Bob"], ["Cy"]]
 
 
 def test_what_attempts_disagree_on_is_not_answered(lake):

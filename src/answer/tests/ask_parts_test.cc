@@ -7,6 +7,7 @@
 
 #include "answer/answer_vote.h"
 #include "answer/ask_prompt.h"
+#include "answer/ask_statement.h"
 #include "answer/schema_linking.h"
 
 namespace lakehouse::answer {
@@ -25,17 +26,17 @@ TEST(AnswerVote, RowsAreTheSameInAnyOrderAndToSixDigits) {
   EXPECT_NE(rows_key({array{nullptr}}), rows_key({array{"null"}}));
 }
 
-TEST(AnswerVote, IsDecidedWhenTheRestCannotChangeIt) {
+TEST(AnswerVote, MostVotesLead) {
   Vote vote;
   EXPECT_FALSE(vote.leader());
-  vote.add("a");
   vote.add(std::nullopt);
+  EXPECT_FALSE(vote.leader());
+  vote.add("b");
   vote.add("a");
-  EXPECT_FALSE(vote.is_decided(5));
   vote.add("a");
-  EXPECT_TRUE(vote.is_decided(5));
-  EXPECT_EQ(vote.leader(), 0U);
-  EXPECT_EQ(vote.votes_of_leader(), 3U);
+  EXPECT_EQ(vote.leader(), 2U);
+  EXPECT_EQ(vote.votes_of_leader(), 2U);
+  EXPECT_EQ(vote.count(), 4U);
 }
 
 TEST(AnswerVote, OfTwoTheEarlierLeads) {
@@ -87,6 +88,67 @@ TEST(SchemaLinking, TheTableBetweenTwoChosenOnesComesAlong) {
     names.push_back(one.name);
   }
   EXPECT_THAT(names, ElementsAre("clients", "job_orders", "assignments"));
+}
+
+TEST(SchemaLinking, ATableIsReferredToByItsNamesAndCodesToo) {
+  const std::vector<SchemaTable> tables{
+      table("city", {"city_name", "state_name"}), table("states", {"state_name"}),
+      table("job_orders", {"id"}), table("orders", {"id"}), table("lines", {"order_id"})};
+  EXPECT_THAT(likely_joins(tables), ElementsAre(LikelyJoin{0, "state_name", 1, "state_name"},
+                                                LikelyJoin{4, "order_id", 3, "id"}));
+}
+
+TEST(SchemaLinking, NotesThatOnlyRepeatNamesSayNothing) {
+  const SchemaTable city = table("city", {"population"});
+  EXPECT_FALSE(says_more_than_names("The population of the city", city, city.columns[0]));
+  EXPECT_FALSE(says_more_than_names("", city, city.columns[0]));
+  EXPECT_TRUE(says_more_than_names("The population in thousands", city, city.columns[0]));
+}
+
+TEST(AskStatement, TablesHaveTheirFullNames) {
+  const FullNames names{{"state", "geo.state"}, {"city", "geo.\"City\""}};
+  const auto full = [&](std::string_view sql) { return with_full_names(sql, names); };
+  EXPECT_EQ(full("SELECT state.area FROM State, city AS c JOIN \"state\" s ON c.state = s.city, x"),
+            "SELECT state.area FROM geo.state, geo.\"City\" AS c JOIN geo.state s ON c.state = "
+            "s.city, x");
+  EXPECT_EQ(full("SELECT extract(year FROM city) FROM (SELECT state FROM (city)) WHERE a IS NOT "
+                 "DISTINCT FROM city AND b IN (SELECT city, state FROM other.state)"),
+            "SELECT extract(year FROM city) FROM (SELECT state FROM (geo.\"City\")) WHERE a IS NOT "
+            "DISTINCT FROM city AND b IN (SELECT city, state FROM other.state)");
+  EXPECT_EQ(full("WITH city AS (SELECT * FROM city), s(a) AS MATERIALIZED (SELECT 1 FROM state) "
+                 "SELECT * FROM city, s, state, city(1) ORDER BY city"),
+            "WITH city AS (SELECT * FROM geo.\"City\"), s(a) AS MATERIALIZED (SELECT 1 FROM "
+            "geo.state) SELECT * FROM city, s, geo.state, city(1) ORDER BY city");
+  EXPECT_EQ(full("WITH RECURSIVE state AS (SELECT 1 UNION ALL SELECT 2 FROM state) SELECT 1 FROM "
+                 "state"),
+            "WITH RECURSIVE state AS (SELECT 1 UNION ALL SELECT 2 FROM state) SELECT 1 FROM state");
+  EXPECT_EQ(full("SELECT 'open FROM city"), "SELECT 'open FROM city");
+  EXPECT_EQ(full(")) FROM ("), ")) FROM (");
+}
+
+TEST(AskStatement, ValuesAreWrittenAsTheyAreStored) {
+  const std::vector<ValueFound> values{
+      {"t", "a", "Green Bay"}, {"t", "a", "ulm"}, {"t", "b", "ULM"}};
+  EXPECT_EQ(with_stored_values("SELECT 'green bay', 'Ulm', \"green bay\" FROM t", values),
+            "SELECT 'Green Bay', 'Ulm', \"green bay\" FROM t");
+}
+
+TEST(AskStatement, IsSaidInOneLine) {
+  EXPECT_EQ(
+      explanation_of("SELECT c.state, count(DISTINCT s.customer_id) AS customers, "
+                     "sum(s.price) AS revenue FROM sales s JOIN customers c ON s.c_id = c.id "
+                     "WHERE s.price > 5 GROUP BY c.state HAVING count(*) > 1 ORDER BY revenue "
+                     "DESC NULLS LAST LIMIT 5"),
+      "State, the number of different customer_id and the sum of price from sales and "
+      "customers where price > 5, for each state with count(*) > 1, by revenue from the "
+      "highest, the first 5.");
+  EXPECT_EQ(explanation_of("WITH x AS (SELECT 1 AS a FROM t) SELECT DISTINCT a + 1 AS b FROM x"),
+            "Each different b (a + 1) from x.");
+  EXPECT_EQ(explanation_of("SELECT round(avg(p), 2) FROM t ORDER BY max(p) LIMIT 1"),
+            "The average of p from t, by the highest p, the first one.");
+  EXPECT_EQ(explanation_of("SELECT"), "");
+  EXPECT_EQ(explanation_of("nothing"), "");
+  EXPECT_EQ(explanation_of("SELECT ((("), "");
 }
 
 TEST(AskPrompt, NamesAreQuotedWhereTheyMustBe) {

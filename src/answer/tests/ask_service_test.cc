@@ -30,6 +30,9 @@ class AskServiceTest : public ::testing::Test {
     lake_->text(
         "CREATE TABLE placements (placement_id BIGINT, candidate_id BIGINT, margin DOUBLE)");
     lake_->text("INSERT INTO placements VALUES (10, 1, 5.5), (11, 2, 2.5)");
+    lake_->text("CREATE SCHEMA staff");
+    lake_->text("CREATE TABLE staff.offices (city VARCHAR, desks BIGINT)");
+    lake_->text("INSERT INTO staff.offices VALUES ('Ulm', 9), ('Bonn', 2)");
   }
   static void TearDownTestSuite() { delete lake_; }
 
@@ -54,21 +57,51 @@ class AskServiceTest : public ::testing::Test {
 query::testing::TestLake* AskServiceTest::lake_ = nullptr;
 
 TEST_F(AskServiceTest, WhatEnoughAttemptsAgreeOnIsTheAnswer) {
-  model().say("SELECT count(*) FROM candidates WHERE city = 'Ulm'");
+  model().say("SELECT count(*) FROM candidates WHERE city = 'ulm'");
   model().say("SELECT count(candidate_id) AS n FROM candidates WHERE city = 'Ulm';");
   model().say("SELECT 2");
-  model().say("The number of candidates in Ulm.\nAnd more.");
+  model().say("SELECT 3");
+  model().say("SELECT nothing FROM nowhere");
   const auto answer = ask("How many candidates are in Ulm?");
   ASSERT_THAT(answer, IsOk());
   EXPECT_FALSE(answer->is_abstained);
   EXPECT_EQ(answer->sql, "SELECT count(*) FROM candidates WHERE city = 'Ulm'");
   ASSERT_EQ(answer->rows.size(), 1U);
   EXPECT_EQ(answer->rows[0][0], 2);
-  EXPECT_EQ(answer->confidence, 1);
-  EXPECT_EQ(answer->attempts, 3U);
-  EXPECT_EQ(answer->explanation, "The number of candidates in Ulm.");
-  EXPECT_THAT(answer->datasets, ElementsAre("main.candidates", "main.placements"));
+  EXPECT_EQ(answer->confidence, 0.6);
+  EXPECT_EQ(answer->attempts, 5U);
+  EXPECT_EQ(answer->explanation, "The number of rows from candidates where city = 'Ulm'.");
+  EXPECT_THAT(answer->datasets, ElementsAre("main.candidates", "main.placements", "staff.offices"));
   EXPECT_EQ(answer->snapshot_ids.size(), 1U);
+}
+
+TEST_F(AskServiceTest, OneAttemptWillDoIfTheModelIsSure) {
+  model().set_log_probability(-0.001);
+  model().say("SELECT count(*) FROM candidates");
+  const auto answer = ask("How many candidates are there?");
+  ASSERT_THAT(answer, IsOk());
+  EXPECT_FALSE(answer->is_abstained);
+  EXPECT_EQ(answer->attempts, 1U);
+  EXPECT_GT(answer->confidence, 0.9);
+
+  model().set_log_probability(-0.5);
+  for (int i = 0; i < 5; ++i) {
+    model().say("SELECT count(*) FROM candidates");
+  }
+  EXPECT_EQ(ask("How many candidates are there?")->attempts, 5U);
+}
+
+TEST_F(AskServiceTest, TablesOfOtherNamespacesAreFoundByTheirSingleNames) {
+  model().set_log_probability(-0.001);
+  model().say("SELECT offices.city FROM offices WHERE desks > 5");
+  const auto answer = ask("Which offices have more than 5 desks?");
+  ASSERT_THAT(answer, IsOk());
+  EXPECT_EQ(answer->sql, "SELECT offices.city FROM staff.offices WHERE desks > 5");
+  EXPECT_FALSE(answer->is_abstained);
+  ASSERT_EQ(answer->rows.size(), 1U);
+  EXPECT_EQ(answer->rows[0][0], "Ulm");
+  EXPECT_THAT(model().requests().front().messages.back().content,
+              HasSubstr("CREATE TABLE offices ("));
 }
 
 TEST_F(AskServiceTest, ThePromptHoldsTablesValuesAndJoins) {
@@ -80,8 +113,8 @@ TEST_F(AskServiceTest, ThePromptHoldsTablesValuesAndJoins) {
   ASSERT_FALSE(requests.empty());
   const std::string prompt = requests.front().messages.back().content;
   EXPECT_THAT(prompt, HasSubstr("CREATE TABLE candidates ("));
-  EXPECT_THAT(prompt, HasSubstr("city VARCHAR  -- one of 'Ulm', 'Green Bay'"));
-  EXPECT_THAT(prompt, HasSubstr("-- placements.candidate_id = candidates.candidate_id"));
+  EXPECT_THAT(prompt, HasSubstr("city VARCHAR -- one of 'Ulm', 'Green Bay'"));
+  EXPECT_THAT(prompt, HasSubstr("candidate_id BIGINT REFERENCES candidates(candidate_id)"));
   EXPECT_THAT(prompt, HasSubstr("-- 'Green Bay' is in candidates.city"));
   EXPECT_THAT(prompt, HasSubstr("2026-01-31"));
   EXPECT_EQ(requests.front().temperature, 0);
@@ -112,16 +145,17 @@ TEST_F(AskServiceTest, AbstainsWhereNothingIsFound) {
 TEST_F(AskServiceTest, MendsAtMostTwiceWithTheErrorsText) {
   model().say("SELECT nam FROM candidates");
   model().say("SELECT namee FROM candidates");
-  model().say("SELECT name FROM candidates");
-  model().say("SELECT name FROM candidates");
-  model().say("SELECT name FROM candidates");
-  model().say("Names.");
+  for (int i = 0; i < 5; ++i) {
+    model().say("SELECT name FROM candidates");
+  }
   const auto answer = ask("Which names are there?");
   ASSERT_THAT(answer, IsOk());
   EXPECT_FALSE(answer->is_abstained);
   EXPECT_EQ(answer->repairs, 2U);
+  EXPECT_EQ(answer->attempts, 5U);
   const auto requests = model().requests();
   EXPECT_THAT(requests[1].messages.back().content, HasSubstr("nam"));
+  EXPECT_THAT(requests.back().messages.back().content, HasSubstr("namee"));
 }
 
 TEST_F(AskServiceTest, WritesNothingWhateverTheModelSays) {

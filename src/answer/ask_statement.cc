@@ -1,0 +1,418 @@
+#include "answer/ask_statement.h"
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <optional>
+#include <set>
+#include <span>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "base/text.h"
+#include "query/sql_lexer.h"
+
+namespace lakehouse::answer {
+namespace {
+
+using query::Token;
+using query::TokenKind;
+using Tokens = std::span<const Token>;
+
+constexpr std::size_t kExplanationCharsMax = 300;
+
+bool is_any(const Token& token, std::initializer_list<std::string_view> words) {
+  return std::ranges::any_of(words, [&](std::string_view word) { return token.is(word); });
+}
+
+/// Finds where a statement names tables.
+class TableReferences {
+ public:
+  explicit TableReferences(Tokens tokens) : tokens_(tokens) {}
+
+  /// The tokens, in order, that are a table's whole name: of one part, and not defined by WITH.
+  std::vector<std::size_t> find() {
+    for (std::size_t i = 0; i < tokens_.size(); ++i) {
+      const Token& token = tokens_[i];
+      if (token.is_symbol('(')) {
+        open(i);
+      } else if (token.is_symbol(')')) {
+        close();
+      } else if (token.is_symbol(',')) {
+        level().wants_table = level().in_from;
+      } else if (!at_keyword(i) && token.is_name() && level().wants_table) {
+        i = take_name(i);
+      }
+    }
+    return std::move(found_);
+  }
+
+ private:
+  /// What is between two brackets.
+  struct Level {
+    bool selects = false;
+    bool in_from = false;
+    bool wants_table = false;
+    std::string defines;  ///< The name that WITH gives it.
+  };
+
+  Level& level() { return levels_.back(); }
+
+  void open(std::size_t i) {
+    Level inner;
+    inner.in_from = inner.wants_table = std::exchange(level().wants_table, false);
+    if (i >= 2 && has_with_ && is_any(tokens_[i - 1], {"AS", "MATERIALIZED"})) {
+      inner.defines = defined_before(i - 1);
+      if (is_recursive_) {
+        own_.insert(inner.defines);
+      }
+    }
+    levels_.push_back(std::move(inner));
+  }
+
+  void close() {
+    if (!level().defines.empty()) {
+      own_.insert(level().defines);
+    }
+    if (levels_.size() > 1) {
+      levels_.pop_back();
+    }
+  }
+
+  /// The name in `name [(columns)] AS [[NOT] MATERIALIZED]`, which ends at `i`.
+  [[nodiscard]] std::string defined_before(std::size_t i) const {
+    while (i > 0 && !tokens_[i].is("AS")) {
+      --i;
+    }
+    std::size_t depth = 0;
+    while (i > 0) {
+      const Token& token = tokens_[--i];
+      depth += token.is_symbol(')') ? 1U : 0U;
+      if (depth == 0) {
+        return token.is_name() ? to_lower(token.value) : std::string();
+      }
+      depth -= token.is_symbol('(') ? 1U : 0U;
+    }
+    return {};
+  }
+
+  bool at_keyword(std::size_t i) {
+    const Token& token = tokens_[i];
+    const bool after_dot = i > 0 && tokens_[i - 1].is_symbol('.');
+    if (token.kind != TokenKind::Word || after_dot) {
+      return false;
+    }
+    if (token.is("WITH")) {
+      has_with_ = true;
+    } else if (token.is("RECURSIVE")) {
+      is_recursive_ = true;
+    } else if (token.is("SELECT")) {
+      level().selects = true;
+      level().in_from = level().wants_table = false;
+    } else if (token.is("FROM")) {
+      // Not that of EXTRACT(year FROM day), nor IS DISTINCT FROM.
+      if (level().selects && !tokens_[i - 1].is("DISTINCT")) {
+        level().in_from = level().wants_table = true;
+      }
+    } else if (token.is("JOIN")) {
+      level().in_from = level().wants_table = true;
+    } else if (is_any(token, {"WHERE", "GROUP", "HAVING", "ORDER", "LIMIT", "WINDOW", "QUALIFY",
+                              "UNION", "EXCEPT", "INTERSECT"})) {
+      level().in_from = level().wants_table = false;
+    } else {
+      return token.is("LATERAL") || token.is("ON");
+    }
+    return true;
+  }
+
+  /// The last token of the name that begins at `i`.
+  std::size_t take_name(std::size_t i) {
+    level().wants_table = false;
+    std::size_t last = i;
+    while (last + 2 < tokens_.size() && tokens_[last + 1].is_symbol('.') &&
+           tokens_[last + 2].is_name()) {
+      last += 2;
+    }
+    const bool is_function = last + 1 < tokens_.size() && tokens_[last + 1].is_symbol('(');
+    if (last == i && !is_function && !own_.contains(to_lower(tokens_[i].value))) {
+      found_.push_back(i);
+    }
+    return last;
+  }
+
+  Tokens tokens_;
+  std::vector<Level> levels_{Level{}};
+  std::set<std::string> own_;
+  bool has_with_ = false;
+  bool is_recursive_ = false;
+  std::vector<std::size_t> found_;
+};
+
+/// `sql` with some of its tokens written otherwise.
+template <typename Replace>
+std::string replaced(std::string_view sql, Tokens tokens, Replace replacement) {
+  std::string out;
+  std::size_t at = 0;
+  for (const Token& token : tokens) {
+    if (const std::optional<std::string> text = replacement(token)) {
+      out += sql.substr(at, token.position - at);
+      out += *text;
+      at = token.end();
+    }
+  }
+  out += sql.substr(at);
+  return out;
+}
+
+// --- Words for a statement.
+
+/// The tokens of a clause as they stand, without the tables before columns.
+std::string text_of(Tokens tokens) {
+  std::string out;
+  std::size_t end = 0;
+  for (std::size_t i = 0; i < tokens.size(); ++i) {
+    const bool is_qualifier = i + 2 < tokens.size() && tokens[i].is_name() &&
+                              tokens[i + 1].is_symbol('.') &&
+                              tokens[i + 1].position == tokens[i].end();
+    if (!out.empty() && tokens[i].position > end) {
+      out += ' ';
+    }
+    if (is_qualifier) {
+      end = tokens[++i].end();
+      continue;
+    }
+    out += tokens[i].text;
+    end = tokens[i].end();
+  }
+  return out;
+}
+
+/// The parts of `tokens` between commas that stand in no brackets.
+std::vector<Tokens> parts_of(Tokens tokens) {
+  std::vector<Tokens> out;
+  std::size_t depth = 0;
+  std::size_t begin = 0;
+  for (std::size_t i = 0; i < tokens.size(); ++i) {
+    depth += tokens[i].is_symbol('(') ? 1U : 0U;
+    depth -= tokens[i].is_symbol(')') && depth > 0 ? 1U : 0U;
+    if (depth == 0 && tokens[i].is_symbol(',')) {
+      out.push_back(tokens.subspan(begin, i - begin));
+      begin = i + 1;
+    }
+  }
+  out.push_back(tokens.subspan(begin));
+  return out;
+}
+
+/// True for `f(...)` and nothing behind it.
+bool is_one_call(Tokens tokens) {
+  if (tokens.size() < 3 || !tokens[0].is_name() || !tokens[1].is_symbol('(')) {
+    return false;
+  }
+  std::size_t depth = 0;
+  for (std::size_t i = 1; i < tokens.size(); ++i) {
+    depth += tokens[i].is_symbol('(') ? 1U : 0U;
+    depth -= tokens[i].is_symbol(')') && depth > 0 ? 1U : 0U;
+    if (depth == 0) {
+      return i + 1 == tokens.size();
+    }
+  }
+  return false;
+}
+
+std::string words_for(Tokens expression) {
+  if (expression.size() == 1 && expression[0].is_symbol('*')) {
+    return "all columns";
+  }
+  if (!is_one_call(expression)) {
+    return text_of(expression);
+  }
+  Tokens inner = expression.subspan(2, expression.size() - 3);
+  if (expression[0].is("ROUND")) {
+    return words_for(parts_of(inner).front());
+  }
+  if (expression[0].is("COUNT") && (inner.empty() || inner[0].is_symbol('*'))) {
+    return "the number of rows";
+  }
+  const bool is_distinct = !inner.empty() && inner[0].is("DISTINCT");
+  if (is_distinct) {
+    inner = inner.subspan(1);
+  }
+  constexpr std::array<std::pair<std::string_view, std::string_view>, 5> kWords = {
+      {{"COUNT", "the number of"},
+       {"SUM", "the sum of"},
+       {"AVG", "the average of"},
+       {"MIN", "the lowest"},
+       {"MAX", "the highest"}}};
+  for (const auto& [name, words] : kWords) {
+    if (expression[0].is(name)) {
+      return fmt::format("{}{} {}", words, is_distinct ? " different" : "", text_of(inner));
+    }
+  }
+  return text_of(expression);
+}
+
+std::string words_for_item(Tokens item) {
+  if (item.size() > 2 && item[item.size() - 2].is("AS")) {
+    const std::string words = words_for(item.first(item.size() - 2));
+    const std::string& name = item.back().value;
+    return words == name || words.starts_with("the ") ? words : fmt::format("{} ({})", name, words);
+  }
+  return words_for(item);
+}
+
+std::string listed(const std::vector<std::string>& parts) {
+  std::string out;
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    out += (i == 0 ? "" : i + 1 == parts.size() ? " and " : ", ") + parts[i];
+  }
+  return out;
+}
+
+/// The clauses of the last SELECT that stands in no brackets, by their first words.
+std::map<std::string, Tokens> clauses_of(Tokens tokens) {
+  constexpr std::array<std::string_view, 10> kClauses = {"SELECT", "FROM",    "WHERE",  "GROUP",
+                                                         "HAVING", "QUALIFY", "WINDOW", "ORDER",
+                                                         "LIMIT",  "OFFSET"};
+  std::map<std::string, Tokens> out;
+  std::size_t depth = 0;
+  std::string name;
+  std::size_t begin = 0;
+  for (std::size_t i = 0; i < tokens.size(); ++i) {
+    depth += tokens[i].is_symbol('(') ? 1U : 0U;
+    depth -= tokens[i].is_symbol(')') && depth > 0 ? 1U : 0U;
+    const auto clause =
+        std::ranges::find_if(kClauses, [&](std::string_view word) { return tokens[i].is(word); });
+    const bool ends = tokens[i].kind == TokenKind::End;
+    if (depth != 0 || (!ends && clause == kClauses.end()) ||
+        (i > 0 && tokens[i].is("FROM") && tokens[i - 1].is("DISTINCT"))) {
+      continue;
+    }
+    if (!name.empty()) {
+      out[name] = tokens.subspan(begin, i - begin);
+    }
+    if (!ends) {
+      name = *clause;
+      begin = i + 1 + (tokens[i + 1].is("BY") ? 1U : 0U);
+      if (name == "SELECT") {
+        out.clear();
+      }
+    }
+  }
+  return out;
+}
+
+std::string words_for_order(Tokens key) {
+  for (const std::string_view word : {"FIRST", "LAST", "NULLS"}) {
+    if (!key.empty() && key.back().is(word)) {
+      key = key.first(key.size() - 1);
+    }
+  }
+  const bool falls = !key.empty() && key.back().is("DESC");
+  if (falls || (!key.empty() && key.back().is("ASC"))) {
+    key = key.first(key.size() - 1);
+  }
+  return words_for(key) + (falls ? " from the highest" : "");
+}
+
+}  // namespace
+
+std::string with_full_names(std::string_view sql, const FullNames& names) {
+  const auto tokens = query::tokenize(sql);
+  if (!tokens) {
+    return std::string(sql);
+  }
+  std::set<const Token*> tables;
+  for (const std::size_t i : TableReferences(*tokens).find()) {
+    tables.insert(&(*tokens)[i]);
+  }
+  return replaced(sql, *tokens, [&](const Token& token) -> std::optional<std::string> {
+    if (!tables.contains(&token)) {
+      return std::nullopt;
+    }
+    const auto name = names.find(to_lower(token.value));
+    return name == names.end() ? std::nullopt : std::optional(name->second);
+  });
+}
+
+std::string with_stored_values(std::string_view sql, const std::vector<ValueFound>& values) {
+  const auto tokens = query::tokenize(sql);
+  if (!tokens) {
+    return std::string(sql);
+  }
+  std::map<std::string, std::set<std::string>> spellings;
+  for (const ValueFound& found : values) {
+    const std::string literal = quote_sql_literal(found.value);
+    spellings[to_lower(literal)].insert(literal);
+  }
+  return replaced(sql, *tokens, [&](const Token& token) -> std::optional<std::string> {
+    const auto found =
+        token.kind == TokenKind::String ? spellings.find(to_lower(token.text)) : spellings.end();
+    if (found == spellings.end() || found->second.size() != 1) {
+      return std::nullopt;
+    }
+    return *found->second.begin();
+  });
+}
+
+std::string explanation_of(std::string_view sql) {
+  const auto tokens = query::tokenize(sql);
+  if (!tokens) {
+    return {};
+  }
+  auto clauses = clauses_of(*tokens);
+  Tokens selected = clauses["SELECT"];
+  if (selected.empty()) {
+    return {};
+  }
+  const bool is_distinct = selected[0].is("DISTINCT");
+  if (is_distinct) {
+    selected = selected.subspan(1);
+  }
+  std::vector<std::string> items;
+  for (const Tokens item : parts_of(selected)) {
+    items.push_back(words_for_item(item));
+  }
+  std::string out = (is_distinct ? "each different " : "") + listed(items);
+  if (const Tokens from = clauses["FROM"]; !from.empty()) {
+    std::vector<std::string> tables;
+    for (const std::size_t i : TableReferences(*tokens).find()) {
+      const Token* const token = &(*tokens)[i];
+      if (token >= from.data() && token < from.data() + from.size()) {
+        tables.push_back(token->value);
+      }
+    }
+    out += " from " + (tables.empty() ? text_of(from) : listed(tables));
+  }
+  if (const Tokens where = clauses["WHERE"]; !where.empty()) {
+    out += " where " + text_of(where);
+  }
+  if (const Tokens group = clauses["GROUP"]; !group.empty()) {
+    out += ", for each " + text_of(group);
+  }
+  if (const Tokens having = clauses["HAVING"]; !having.empty()) {
+    out += " with " + text_of(having);
+  }
+  if (const Tokens order = clauses["ORDER"]; !order.empty()) {
+    std::vector<std::string> keys;
+    for (const Tokens key : parts_of(order)) {
+      keys.push_back(words_for_order(key));
+    }
+    out += ", by " + listed(keys);
+  }
+  if (const Tokens limit = clauses["LIMIT"]; !limit.empty()) {
+    out += ", the first " + (limit.size() == 1 && limit[0].text == "1" ? "one" : text_of(limit));
+  }
+  if (out.size() > kExplanationCharsMax) {
+    out.resize(kExplanationCharsMax);
+    while (!is_valid_utf8(out)) {
+      out.pop_back();
+    }
+    out += "...";
+  }
+  out[0] = static_cast<char>(std::toupper(static_cast<unsigned char>(out[0])));
+  return out + (out.ends_with('.') ? "" : ".");
+}
+
+}  // namespace lakehouse::answer

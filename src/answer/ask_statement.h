@@ -1,0 +1,31 @@
+#pragma once
+
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "answer/schema_reader.h"
+
+/// \file
+/// A statement that a model wrote, by its tokens: made to name what there is, and said in words.
+/// What is no SQL stays as it is.
+
+namespace lakehouse::answer {
+
+/// Names of tables as a prompt shows them, in lower case, and as statements must write them.
+using FullNames = std::map<std::string, std::string>;
+
+/// `sql` with the tables that it names by a key of `names` called by their full name. What WITH
+/// defines keeps its name.
+std::string with_full_names(std::string_view sql, const FullNames& names);
+
+/// `sql` with the strings that differ from a value that was found in case alone written as the
+/// value is, if there is only one such.
+std::string with_stored_values(std::string_view sql, const std::vector<ValueFound>& values);
+
+/// One line that says what `sql` gives, for somebody who does not read SQL well. Empty if it is no
+/// SELECT.
+std::string explanation_of(std::string_view sql);
+
+}  // namespace lakehouse::answer
