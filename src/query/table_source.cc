@@ -14,7 +14,6 @@
 
 #include "base/hash.h"
 #include "base/json.h"
-#include "engine/separator_node.h"
 #include "query/column_expressions.h"
 #include "query/tree.h"
 
@@ -37,8 +36,6 @@ constexpr std::size_t kMaskBytesMax = std::size_t{64} << 20U;
 constexpr std::int64_t kMaskedRowsMax = 20'000'000;
 /// What DuckDB takes a filter that it does not understand, or an anti-join, to leave.
 constexpr std::int64_t kRowsPerRowKept = 5;
-/// Between paths in one text: DuckDB splits it ten times as fast as it takes a list.
-constexpr char kPathSeparator = '\x1F';
 
 constexpr std::string_view kSchemasQuestion =
     "SELECT CAST(to_json(list(file_name)) AS VARCHAR), CAST(to_json(fields) AS VARCHAR) FROM ("
@@ -57,21 +54,6 @@ boost::json::array to_array(const std::vector<std::string>& texts) {
   return out;
 }
 
-/// The paths as one text, where none of them has the separator.
-std::optional<boost::json::string> joined(const std::vector<std::string>& paths) {
-  boost::json::string out;
-  for (const std::string& path : paths) {
-    if (path.contains(kPathSeparator)) {
-      return std::nullopt;
-    }
-    if (!out.empty()) {
-      out.push_back(kPathSeparator);
-    }
-    out.append(path);
-  }
-  return out;
-}
-
 Status check_readable(const DataFile& file) {
   if (file.is_deletion_vector()) {
     return {};
@@ -84,23 +66,17 @@ Status check_readable(const DataFile& file) {
   return {};
 }
 
-/// kPathSeparator, as the engine knows it again.
-tree::object separator() {
-  static const boost::json::value kNode = boost::json::parse(engine::kSeparatorNode);
-  return kNode.as_object();
-}
-
 /// A path as DuckDB gives it back, from the forms in which writers name local files.
 tree::object plain_path_of(tree::object path) {
   return tree::function("regexp_replace", tree::array{std::move(path), tree::string("^file:(//)?"),
                                                       tree::string("")});
 }
 
-/// `files` gives their list. With `row_count`, DuckDB need not guess it.
-tree::object read_parquet(tree::object files, bool with_position, std::string_view alias,
+/// `files` names their list. With `row_count`, DuckDB need not guess it.
+tree::object read_parquet(std::string_view files, bool with_position, std::string_view alias,
                           std::int64_t row_count = 0) {
   tree::array arguments{
-      std::move(files),
+      tree::string(files),
       // A folder such as day=1 must not become a column.
       tree::argument("hive_partitioning", tree::boolean(false)),
   };
@@ -111,7 +87,7 @@ tree::object read_parquet(tree::object files, bool with_position, std::string_vi
     arguments.push_back(tree::argument("filename", tree::string(kFileName)));
     arguments.push_back(tree::argument("file_row_number", tree::boolean(true)));
   }
-  return tree::table_function("read_parquet", std::move(arguments), alias);
+  return tree::table_function("lh_parquet", std::move(arguments), alias);
 }
 
 /// The newest definition of a column, in whichever schema has it: equality deletes may name columns
@@ -358,15 +334,13 @@ class TableSource::Builder {
     return name;
   }
 
-  /// What gives the list of paths in the engine.
-  tree::object files(const std::vector<std::string>& paths) {
-    const auto get = [this](boost::json::value value) {
-      return tree::function("getvariable", tree::array{tree::string(variable(std::move(value)))});
-    };
-    if (auto text = joined(paths)) {
-      return tree::function("string_split", tree::array{get(*std::move(text)), separator()});
+  /// The name of the list of paths in the engine.
+  std::string files(const std::vector<std::string>& paths) {
+    boost::json::string text;
+    for (const std::string& path : paths) {
+      text.append(path).push_back('\0');
     }
-    return get(to_array(paths));
+    return variable(boost::json::object{{"files", std::move(text)}});
   }
 
   /// What DuckDB must be told for its estimate to come out right; 0 for nothing.

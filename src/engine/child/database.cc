@@ -12,6 +12,7 @@
 
 #include "base/machine.h"
 #include "base/text.h"
+#include "engine/child/file_lists.h"
 
 namespace lakehouse::engine {
 namespace {
@@ -70,7 +71,8 @@ Status lock(const Connection& connection, const EngineGrant& grant) {
                              "SET GLOBAL allowed_configs = ['enable_progress_bar', "
                              "'enable_progress_bar_print', 'enable_profiling', "
                              "'custom_profiling_settings', 'schema', 'search_path', "
-                             "'parquet_metadata_cache', 'late_materialization_max_rows']"));
+                             "'parquet_metadata_cache', "
+                             "'late_materialization_max_rows']"));
   return run_sql(connection, "SET GLOBAL lock_configuration = true");
 }
 
@@ -107,6 +109,9 @@ Result<Database> open_database(const DatabaseOptions& options) {
     LH_RETURN_IF_ERROR(run_sql(connection, fmt::format("SET GLOBAL {} = '{}'", name, value)));
   }
   LH_RETURN_IF_ERROR(register_functions(database));
+  if (const std::string reason = register_file_lists(connection.get()); !reason.empty()) {
+    return fail(ErrorCode::Internal, "DuckDB's library: " + reason);
+  }
   for (const auto& extension : options.grant.extensions) {
     LH_RETURN_IF_ERROR(run_sql(connection, "LOAD " + quote_sql_literal(extension.string())));
   }

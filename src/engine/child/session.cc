@@ -5,49 +5,32 @@
 #include <charconv>
 #include <exception>
 
-#include <boost/json/parse.hpp>
-#include <boost/json/serialize.hpp>
 #include <fmt/format.h>
 #include <unistd.h>
 
 #include "engine/child/database.h"
+#include "engine/child/file_lists.h"
 #include "engine/child/values.h"
-#include "engine/separator_node.h"
 
 namespace lakehouse::engine {
 namespace {
 
 constexpr std::string_view kTreeMark = "{}";
-constexpr std::string_view kSeparatorName = "lh_separator";
-constexpr std::string_view kSeparator = "\x1F";
-constexpr std::string_view kAnyParameter = R"("class":"PARAMETER")";
 
-bool is_empty(const boost::json::value& parameters) {
-  const auto* list = parameters.if_array();
-  const auto* named = parameters.if_object();
-  return parameters.is_null() || (list != nullptr && list->empty()) ||
-         (named != nullptr && named->empty());
-}
-
-// The tree with the separator as a parameter (separator_node.h); empty where it has none, or has
-// parameters of its own: one with a number and one with a name do not go together. In the text of a
-// tree nothing but a node reads like one, as within strings each quote has a backslash.
-std::string with_parameter(const Statement& statement) {
-  static const std::string kConstant = boost::json::serialize(boost::json::parse(kSeparatorNode));
-  static const std::string kParameter = fmt::format(
-      R"({{"class":"PARAMETER","type":"VALUE_PARAMETER","identifier":"{}"}})", kSeparatorName);
-  const bool reads = statement.around_tree.empty() || statement.around_tree.starts_with("EXPLAIN ");
-  if (!statement.is_tree || !reads || !is_empty(statement.parameters) ||
-      statement.text.contains(kAnyParameter)) {
-    return {};
+/// A variable, or what goes by a name without being one.
+Status put(const Connection& connection, RowMasks::Scope& masks, const Variable& variable) {
+  if (const boost::json::object* held = variable.value.if_object()) {
+    const boost::json::value* bitmaps = held->if_contains("row_mask");
+    if (bitmaps != nullptr && bitmaps->is_array()) {
+      return masks.put(variable.name, bitmaps->get_array());
+    }
+    const boost::json::value* paths = held->if_contains("files");
+    if (paths != nullptr && paths->is_string()) {
+      put_file_list(connection.get(), variable.name, paths->get_string());
+      return {};
+    }
   }
-  std::string out;
-  std::size_t from = 0;
-  for (std::size_t at = 0; (at = statement.text.find(kConstant, from)) != std::string::npos;) {
-    out.append(statement.text, from, at - from).append(kParameter);
-    from = at + kConstant.size();
-  }
-  return out.empty() ? out : out.append(statement.text, from);
+  return set_variable(connection, variable);
 }
 
 Result<ResultShape> shape_of(QueryResult& result) {
@@ -291,12 +274,11 @@ Status Session::answer_parse(const Request& request) {
   return writer_.send(FrameType::Answer, encode_parsed(statements), deadline_);
 }
 
-Result<Session::Ready> Session::prepare(const Connection& connection, const Statement& statement,
-                                        const std::string& text) {
-  Ready ready{.sql = text, .prepared = {}};
+Result<Session::Ready> Session::prepare(const Connection& connection, const Statement& statement) {
+  Ready ready{.sql = statement.text, .prepared = {}};
   if (statement.is_tree) {
     LH_ASSIGN_OR_RETURN(SqlTree * trees, tree());
-    LH_ASSIGN_OR_RETURN(ready.sql, trees->to_sql(text));
+    LH_ASSIGN_OR_RETURN(ready.sql, trees->to_sql(statement.text));
   }
   if (!statement.around_tree.empty()) {
     const auto mark = statement.around_tree.find(kTreeMark);
@@ -313,11 +295,7 @@ Status Session::run_statement(const Connection& connection, const Request& reque
   const Statement& statement = request.statement;
   RowMasks::Scope masks(masks_, connection);
   for (const Variable& variable : statement.variables) {
-    const boost::json::object* mask = variable.value.if_object();
-    const boost::json::value* bitmaps = mask == nullptr ? nullptr : mask->if_contains("row_mask");
-    LH_RETURN_IF_ERROR(bitmaps != nullptr && bitmaps->is_array()
-                           ? masks.put(variable.name, bitmaps->get_array())
-                           : set_variable(connection, variable));
+    LH_RETURN_IF_ERROR(put(connection, masks, variable));
   }
   LH_RETURN_IF_ERROR(run_all(connection, statement.before));
   return request.operation == Operation::Describe ? answer_describe(connection, statement)
@@ -326,8 +304,7 @@ Status Session::run_statement(const Connection& connection, const Request& reque
 
 Status Session::answer_describe(const Connection& connection, const Statement& statement) {
   const std::string_view tree_text = statement.is_tree ? statement.text : std::string_view{};
-  const auto ready =
-      planned(connection, [&] { return prepare(connection, statement, statement.text); });
+  const auto ready = planned(connection, [&] { return prepare(connection, statement); });
   if (!ready) {
     return std::unexpected(locate_error(ready.error(), {}, tree_text));
   }
@@ -349,13 +326,9 @@ Status Session::answer_execute(const Connection& connection, const Request& requ
   const std::string_view tree_text = statement.is_tree ? statement.text : std::string_view{};
   std::string sql = statement.text;
   const auto begin = [&](QueryResult& result) -> Result<DataChunk> {
-    const std::string changed = with_parameter(statement);
-    LH_ASSIGN_OR_RETURN(Ready ready,
-                        prepare(connection, statement, changed.empty() ? statement.text : changed));
+    LH_ASSIGN_OR_RETURN(Ready ready, prepare(connection, statement));
     sql = std::move(ready.sql);
-    const boost::json::value own = boost::json::object{{kSeparatorName, kSeparator}};
-    LH_RETURN_IF_ERROR(
-        bind_parameters(ready.prepared, changed.empty() ? statement.parameters : own));
+    LH_RETURN_IF_ERROR(bind_parameters(ready.prepared, statement.parameters));
     LH_RETURN_IF_ERROR(start(ready.prepared, result));
     return fetch(result);
   };

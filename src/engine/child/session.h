@@ -45,9 +45,7 @@ class Session {
 
   Result<SqlTree*> tree();
   Result<Connection> take_connection();
-  /// `text` is the statement's, or the same in other words.
-  Result<Ready> prepare(const Connection& connection, const Statement& statement,
-                        const std::string& text);
+  Result<Ready> prepare(const Connection& connection, const Statement& statement);
   /// Sends the columns and the rows; what is left is the end.
   Result<ResultEnd> stream(QueryResult& result, DataChunk first, const ResultShape& shape,
                            const Statement& statement);

@@ -122,6 +122,7 @@ TEST_F(QueryServiceTest, NothingOutsideOfTheCatalogCanBeNamed) {
       {"FROM \"x.parquet\"", "x.parquet"},
       {"FROM read_csv('/etc/passwd')", "read_csv"},
       {"FROM read_parquet('/x')", "read_parquet"},
+      {"FROM lh_parquet('lh_0_0')", "lh_parquet"},
       {"FROM parquet_scan('/x')", "parquet_scan"},
       {"FROM read_text('/etc/passwd')", "read_text"},
       {"FROM read_blob('/etc/passwd')", "read_blob"},
