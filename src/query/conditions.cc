@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <iterator>
 #include <utility>
 
@@ -74,7 +75,7 @@ void find_prunable(const json::object& ref, std::vector<Prunable>& out) {
   }
 }
 
-std::optional<Constant> constant_of(const json::object& node) {
+std::optional<Constant> plain_constant(const json::object& node) {
   const json::object* inner = &node;
   Constant out;
   if (text_of(node, "class") == "CAST") {
@@ -104,6 +105,25 @@ std::optional<Constant> constant_of(const json::object& node) {
     return out;
   }
   return std::nullopt;
+}
+
+std::int64_t now_us() {
+  return std::chrono::duration_cast<std::chrono::microseconds>(
+             std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
+
+std::optional<Constant> constant_of(const json::object& node) {
+  if (auto plain = plain_constant(node)) {
+    return plain;
+  }
+  const auto folded = fold_constant(node, now_us());
+  if (!folded) {
+    return std::nullopt;
+  }
+  Constant out;
+  std::visit([&](const auto& value) { out.value = value; }, *folded);
+  return out;
 }
 
 CompareOp flipped(CompareOp op) {
@@ -187,6 +207,7 @@ class Reader {
     if (from == nullptr || is_set(select, "sample")) {
       return;
     }
+    results_ = array_in(select, "select_list");
     find_prunable(*from, tables_);
     is_single_ = text_of(*from, "type") == "BASE_TABLE";
     if (const json::object* where = object_in(select, "where_clause"); !tables_.empty() && where) {
@@ -292,7 +313,7 @@ class Reader {
       return {};
     }
     const json::object* pattern = (*children)[1].if_object();
-    auto constant = pattern == nullptr ? std::nullopt : constant_of(*pattern);
+    auto constant = pattern == nullptr ? std::nullopt : plain_constant(*pattern);
     if (!constant || !constant->cast.empty() ||
         !std::holds_alternative<std::string>(constant->value)) {
       return {};
@@ -316,7 +337,7 @@ class Reader {
     std::vector<Constant> constants;
     for (const json::object* value : values) {
       auto constant = value == nullptr ? std::nullopt : constant_of(*value);
-      if (!constant) {
+      if (!constant || !is_known(*constant)) {
         return {};
       }
       constants.push_back(*std::move(constant));
@@ -343,6 +364,12 @@ class Reader {
     return out;
   }
 
+  /// What is written like a column is one where a table has it; of several that is not known here.
+  [[nodiscard]] bool is_known(const Constant& constant) const {
+    const auto* moment = std::get_if<Moment>(&constant.value);
+    return moment == nullptr || moment->name.empty() || (is_single_ && !names_a_result(*moment));
+  }
+
   const json::object* table_of(const json::array& names) const {
     if (names.size() == 1) {
       // With several tables the name may be any one's.
@@ -356,7 +383,15 @@ class Reader {
     return found->node;
   }
 
+  /// Or like a column of the answer.
+  [[nodiscard]] bool names_a_result(const Moment& moment) const {
+    return results_ != nullptr && std::ranges::any_of(*results_, [&](const json::value& one) {
+             return one.is_object() && to_lower(text_of(one.get_object(), "alias")) == moment.name;
+           });
+  }
+
   std::vector<Prunable> tables_;
+  const json::array* results_ = nullptr;
   bool is_single_ = false;
   ByTable found_;
 };
@@ -416,6 +451,46 @@ std::optional<Literal> text(const iceberg::Type& type, const Constant& constant)
 
 using iceberg::Expression;
 
+constexpr std::int64_t kDayUs = std::int64_t{86'400} * 1'000'000;
+
+std::optional<Literal> moment_in(const iceberg::Type& type, std::int64_t us) {
+  if (type.kind == TypeKind::Date) {
+    const std::int64_t day = (us >= 0 ? us : us - (kDayUs - 1)) / kDayUs;
+    return Literal::of_date(static_cast<std::int32_t>(day));
+  }
+  if (type.kind == TypeKind::Timestamp || type.kind == TypeKind::Timestamptz) {
+    Literal literal = Literal::of_timestamp(us);
+    literal.kind = type.kind;
+    return literal;
+  }
+  return std::nullopt;
+}
+
+/// Compares with a time that is known to lie between two, so that more may match than does.
+std::optional<Expression> moment_predicate(std::int32_t field_id, const iceberg::Type& type,
+                                           CompareOp op, const Moment& moment) {
+  const auto first = moment_in(type, moment.first_us);
+  const auto last = moment_in(type, moment.last_us);
+  if (!first || !last) {
+    return std::nullopt;
+  }
+  const auto is = [&](CompareOp by, const Literal& value) {
+    return Expression::is({.field_id = field_id, .op = by, .values = {value}});
+  };
+  // A day that a moment lies in is neither before nor after it.
+  const bool is_exact = type.kind != TypeKind::Date || moment.is_day;
+  if (op == CompareOp::Gt || op == CompareOp::GtEq) {
+    return is(is_exact ? op : CompareOp::GtEq, *first);
+  }
+  if (op == CompareOp::Lt || op == CompareOp::LtEq) {
+    return is(is_exact ? op : CompareOp::LtEq, *last);
+  }
+  if (op == CompareOp::Eq) {
+    return Expression::all_of({is(CompareOp::GtEq, *first), is(CompareOp::LtEq, *last)});
+  }
+  return std::nullopt;
+}
+
 /// Nothing if the condition cannot be said in the column's type.
 std::optional<Expression> predicate_of(const Condition& condition, const iceberg::Schema& schema) {
   const iceberg::NestedField* field = find_column(schema.fields, condition.column);
@@ -426,6 +501,12 @@ std::optional<Expression> predicate_of(const Condition& condition, const iceberg
   }
   iceberg::Predicate predicate{.field_id = field->id, .op = condition.op, .values = {}};
   for (const Constant& constant : condition.constants) {
+    if (const auto* moment = std::get_if<Moment>(&constant.value)) {
+      return condition.constants.size() == 1 &&
+                     (moment->name.empty() || find_column(schema.fields, moment->name) == nullptr)
+                 ? moment_predicate(field->id, *field->type, condition.op, *moment)
+                 : std::nullopt;
+    }
     auto literal = std::holds_alternative<std::int64_t>(constant.value)
                        ? number(*field->type, std::get<std::int64_t>(constant.value))
                        : text(*field->type, constant);
@@ -459,6 +540,16 @@ std::optional<Expression> expression_of(const Condition& condition, const iceber
 std::map<const boost::json::object*, std::vector<Condition>> conditions_of(
     const boost::json::object& select_node) {
   return Reader(select_node).take();
+}
+
+bool name_the_clock(const std::vector<Condition>& conditions) {
+  return std::ranges::any_of(conditions, [](const Condition& condition) {
+    return name_the_clock(condition.parts) ||
+           std::ranges::any_of(condition.constants, [](const Constant& constant) {
+             const auto* moment = std::get_if<Moment>(&constant.value);
+             return moment != nullptr && moment->first_us != moment->last_us;
+           });
+  });
 }
 
 iceberg::Filter filter_of(const std::vector<Condition>& conditions, const iceberg::Schema& schema) {

@@ -12,15 +12,16 @@
 
 #include "iceberg/scan.h"
 #include "iceberg/schema.h"
+#include "query/constant_fold.h"
 
 /// \file
 /// Which files a WHERE rules out: its simple comparisons, as predicates on the table's bounds.
 
 namespace lakehouse::query {
 
-/// A constant as it stands in the tree.
+/// A constant as it stands in the tree, or what an expression without columns comes to.
 struct Constant {
-  std::variant<std::int64_t, std::string> value;  ///< A whole number, or text.
+  std::variant<std::int64_t, std::string, Moment> value;  ///< A whole number, text, a time.
   std::string cast;  ///< The type that the text is cast to, as DuckDB names it; may be empty.
   friend bool operator==(const Constant&, const Constant&) = default;
 };
@@ -44,6 +45,9 @@ struct Condition {
 /// counts if each of its sides says something of the same table.
 std::map<const boost::json::object*, std::vector<Condition>> conditions_of(
     const boost::json::object& select_node);
+
+/// True if a condition holds for today only: one with the clock in it.
+bool name_the_clock(const std::vector<Condition>& conditions);
 
 /// As far as they can be said in the columns' own types; the rest is left out.
 iceberg::Filter filter_of(const std::vector<Condition>& conditions, const iceberg::Schema& schema);

@@ -615,12 +615,13 @@ class Planning final : private FunctionResolver {
                                      tree::boolean(false)));
   }
 
-  iceberg::Filter filter_for(const TableUse& use, const PolicyTarget& target) const {
-    return filter_of(use.policy == nullptr
-                         ? use.reference->conditions
-                         : conditions_under(*use.policy, target, *use.policy_statement,
-                                            use.reference->conditions),
-                     target.schema);
+  iceberg::Filter filter_for(const TableUse& use, const PolicyTarget& target) {
+    const std::vector<Condition> conditions =
+        use.policy == nullptr ? use.reference->conditions
+                              : conditions_under(*use.policy, target, *use.policy_statement,
+                                                 use.reference->conditions);
+    out_.basis.is_whole = out_.basis.is_whole && !name_the_clock(conditions);
+    return filter_of(conditions, target.schema);
   }
 
   void note_policy(const TableUse& use) {

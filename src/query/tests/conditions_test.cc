@@ -118,10 +118,73 @@ TEST_F(ConditionsTest, FilesThatCannotMatchAreNotRead) {
       {"SELECT a.id FROM t a, t b WHERE a.id = 5 AND b.id = 105", 2},
       {"WITH t AS (SELECT 1 AS id) FROM t WHERE id = 1", 0},
       {"SELECT id AS day, id FROM t WHERE id < 0", 0},
+      {"FROM t WHERE id BETWEEN 100 + 5 AND 50 * 4 - 1", 1},
+      {"FROM t WHERE id < 2147483647 + 1", 3},
+      {"FROM t WHERE day < DATE '2024-01-01' + INTERVAL 20 DAY", 1},
+      {"FROM t WHERE day < DATE '2024-01-01' + INTERVAL 1 MONTH", 2},
+      {"FROM t WHERE day >= DATE '2024-03-31' - INTERVAL 1 MONTH", 1},
+      {"FROM t WHERE moment >= DATE '2024-01-15' + INTERVAL '1 month 3 days'", 1},
+      {"FROM t WHERE moment = DATE '2024-02-01' + 0", 1},
+      {"FROM t WHERE day = make_date(2024, 2, 3)", 1},
+      {"FROM t WHERE date_trunc('month', DATE '2024-02-20') = day", 1},
+      {"FROM t WHERE day <> make_date(2024, 2, 3)", 3},
+      {"FROM t WHERE day > current_date - 30", 0},
+      {"FROM t WHERE NOT day > current_date - 30", 3},
+      {"FROM t WHERE day BETWEEN today() - 1 AND today()", 0},
+      {"FROM t WHERE moment > now()", 0},
+      {"FROM t WHERE moment < now() - INTERVAL '7 days'", 3},
+      {"FROM t JOIN u ON t.id = u.id WHERE t.day > today()", 0},
+      // The clock's name may be a column's.
+      {"FROM t JOIN u ON t.id = u.id WHERE t.day > current_date", 3},
+      {"SELECT DATE '2024-01-01' AS current_date FROM t WHERE day > current_date", 3},
   };
   for (const auto& [sql, files] : cases) {
     EXPECT_EQ(files_read(sql), files) << sql;
   }
+}
+
+TEST_F(ConditionsTest, ExpressionsComeToWhatTheEngineSays) {
+  const auto context = engine::testing::patient_context();
+  for (const std::string sql :
+       {"5 - 7 * 3", "2147483647 + CAST(1 AS BIGINT)", "5000000000 + 1", "'2024-01-31'::DATE + 1",
+        "DATE '2024-01-31' + INTERVAL 1 MONTH", "DATE '2024-03-31' - INTERVAL '1 month 1 day'",
+        "INTERVAL 2 HOUR + TIMESTAMP '1969-12-31 23:30:00.5'",
+        "TIMESTAMP '2024-02-29' - to_years(1)", "(DATE '1960-02-29' + INTERVAL 90 MINUTE)::DATE",
+        "date_trunc('week', DATE '2024-02-29')",
+        "date_trunc('week', TIMESTAMP '1969-12-28 12:00:00')",
+        "date_trunc('quarter', DATE '2024-08-09')",
+        "date_trunc('hour', TIMESTAMP '1950-01-01 10:59:59')", "make_date(2000, 2, 29) - 366",
+        "DATE '2024-12-31' + to_weeks(5) + INTERVAL 1 QUARTER", "3 + DATE '2024-01-01'"}) {
+    auto parsed = testing::value_or_throw(lake_->engine().parse(context, "SELECT " + sql));
+    const auto& node = parsed.at(0).tree.at("statements").at(0).at("node");
+    const auto folded = fold_constant(node.at("select_list").at(0).as_object(), 0);
+    const bool is_time = sql.find_first_of("D'") != std::string::npos || sql.contains("make_date");
+    const std::string said =
+        lake_->text(is_time ? "SELECT epoch_us(CAST(" + sql + " AS TIMESTAMP))" : "SELECT " + sql);
+    if (!folded) {
+      EXPECT_TRUE(sql.contains("CAST(1")) << sql;  // What is not plain is left alone.
+    } else if (const auto* moment = std::get_if<Moment>(&*folded)) {
+      EXPECT_EQ(moment->first_us, moment->last_us) << sql;
+      EXPECT_EQ(said, fmt::format("[[{}]]", moment->first_us)) << sql;
+    } else {
+      EXPECT_EQ(said, fmt::format("[[{}]]", std::get<std::int64_t>(*folded))) << sql;
+    }
+  }
+}
+
+TEST_F(ConditionsTest, TheClockIsTodayOrTomorrow) {
+  const auto context = engine::testing::patient_context();
+  auto parsed =
+      testing::value_or_throw(lake_->engine().parse(context, "SELECT now(), current_date"));
+  const auto& list = parsed.at(0).tree.at("statements").at(0).at("node").at("select_list");
+  constexpr std::int64_t kDay = std::int64_t{86'400'000'000};
+  const auto now = fold_constant(list.at(0).as_object(), 10 * kDay + 5);
+  EXPECT_EQ(now, FoldedConstant(Moment{.first_us = 10 * kDay, .last_us = 12 * kDay - 1}));
+  const auto day = fold_constant(list.at(1).as_object(), 10 * kDay + 5);
+  EXPECT_EQ(
+      day,
+      FoldedConstant(Moment{
+          .first_us = 10 * kDay, .last_us = 11 * kDay, .is_day = true, .name = "current_date"}));
 }
 
 TEST_F(ConditionsTest, PruningChangesNoAnswer) {
@@ -134,6 +197,10 @@ TEST_F(ConditionsTest, PruningChangesNoAnswer) {
   EXPECT_EQ(lake_->text("SELECT count(*) FROM u LEFT JOIN t ON t.id = u.id WHERE t.id IS NULL"),
             "[[270]]");
   EXPECT_EQ(lake_->text("SELECT id FROM t WHERE day = '2024-02-03'"), "[[102]]");
+  EXPECT_EQ(lake_->text("SELECT id FROM t WHERE day = DATE '2024-01-03' + INTERVAL 1 MONTH"),
+            "[[102]]");
+  EXPECT_EQ(lake_->text("SELECT count(*) FROM t WHERE day < current_date AND moment < now()"),
+            "[[30]]");
 }
 
 }  // namespace
