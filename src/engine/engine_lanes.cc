@@ -64,11 +64,24 @@ std::string kind_of(const Statement& statement) {
   return statement.is_tree ? "select" : leading_word(statement.text);
 }
 
+/// True of a COPY that gives each file that it writes a name of its own: whoever asked for it knows
+/// them by its answer, so those of a try that came to nothing count for nothing. Behind the options
+/// no text of anybody's follows, which would end with a quote.
+bool names_its_files(const Statement& statement) {
+  constexpr std::string_view kOptions = ", FILENAME_PATTERN 'part_{uuid}', OVERWRITE_OR_IGNORE";
+  const std::string_view text =
+      statement.around_tree.empty() ? statement.text : statement.around_tree;
+  const std::size_t at = text.rfind(kOptions);
+  return at != std::string_view::npos &&
+         text.find_first_of("'\"", at + kOptions.size()) == std::string_view::npos;
+}
+
 /// Run twice, it is as if it had run once.
-bool only_reads(const Statement& statement, std::string_view kind) {
+bool is_repeatable(const Statement& statement, std::string_view kind) {
   static constexpr std::array kReading{"select",  "from",     "with", "values",
                                        "explain", "describe", "show", "summarize"};
-  return statement.after.empty() && std::ranges::find(kReading, kind) != kReading.end();
+  return statement.after.empty() && (std::ranges::find(kReading, kind) != kReading.end() ||
+                                     (kind == "copy" && names_its_files(statement)));
 }
 
 /// A child of one file's, as long as it is needed.
@@ -282,7 +295,7 @@ Lane EngineLanes::Impl::first_lane(const Statement& statement, std::string_view 
   if (statement.lane == Lane::Heavy) {
     return Lane::Heavy;
   }
-  // What writes files is not begun twice, so that it must be known to be small.
+  // What writes files may not be begun twice, so that it must be known to be small.
   const bool light = statement.scan_bytes ? *statement.scan_bytes <= options_.light_scan_bytes_max
                                           : kind != "copy";
   return light ? Lane::Light : Lane::Heavy;
@@ -292,7 +305,7 @@ Result<std::unique_ptr<ResultStream>> EngineLanes::Impl::execute(const RequestCo
                                                                  Statement statement) {
   const std::string kind = kind_of(statement);
   const bool held = statement.held_generation != 0;
-  const bool repeatable = !held && only_reads(statement, kind);
+  const bool repeatable = !held && is_repeatable(statement, kind);
   // Who names a lane stays there; what is held would be made anew by whoever holds it.
   const bool may_outgrow = (repeatable || held) && statement.lane == Lane::Auto;
   Lane which = first_lane(statement, kind);

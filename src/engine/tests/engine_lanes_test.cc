@@ -165,6 +165,29 @@ TEST_F(EngineLanesTest, AWriteWhoseChildHasGoneFails) {
   EXPECT_THAT(running.get(), FailsWith(ErrorCode::Unavailable));
 }
 
+TEST_F(EngineLanesTest, AWriteThatNamesItsFilesBeginsAgain) {
+  options_.light_time = std::chrono::milliseconds(100);
+  Statement copy = sql(fmt::format(
+      "COPY (SELECT count(*) AS n FROM range(30000) a, range(3000) b WHERE a.range + b.range = 7) "
+      "TO '{}' (FORMAT parquet, FILENAME_PATTERN 'part_{{uuid}}', OVERWRITE_OR_IGNORE, "
+      "FILE_SIZE_BYTES 1000000, RETURN_STATS)",
+      (folder_ / "rows").string()));
+  copy.scan_bytes = 0;
+  const auto files = rows(copy);
+  ASSERT_THAT(files, IsOk());
+  EXPECT_EQ(monitor_->view().lane, Lane::Heavy);
+  EXPECT_EQ(monitor_->view().attempts, 2U);
+  ASSERT_EQ(files->rows.size(), 1U);
+  EXPECT_TRUE(std::filesystem::exists(std::string(files->rows[0][0].as_string())));
+  // The options' text in quotes is somebody's name, and no option.
+  Statement one =
+      sql(fmt::format("COPY ({}) TO '{}, FILENAME_PATTERN ''part_{{uuid}}'', OVERWRITE_OR_IGNORE'",
+                      kSlow, (folder_ / "x").string()));
+  auto running = rows_later(one);
+  kill_until(running, Lane::Heavy);
+  EXPECT_THAT(running.get(), FailsWith(ErrorCode::Unavailable));
+}
+
 TEST_F(EngineLanesTest, AStatementThatKeepsKillingItsChildFails) {
   options_.light_time = std::chrono::seconds(60);
   auto running = rows_later(kSlow);
