@@ -27,6 +27,11 @@ constexpr const char* kPlainPayOf =
     "CREATE MACRO pay_of(p) AS (SELECT (SELECT max(pay) FROM people WHERE id = given.p) "
     "FROM (SELECT p) AS given(p))";
 
+constexpr const char* kPeopleOf =
+    "CREATE MACRO people_of(c) AS TABLE SELECT id, name, email FROM people WHERE city = c";
+constexpr const char* kPlainPeopleOf =
+    "CREATE MACRO people_of(c) AS TABLE SELECT id, name, email FROM main.people WHERE city = c";
+
 std::vector<Table> make() {
   const std::string people(kPeople);
   const std::string orders(kOrders);
@@ -96,13 +101,14 @@ const std::vector<std::string>& definitions() {
       "city",
       "CREATE MACRO next_one(x) AS x + 1",
       kPayOf,
-      "CREATE MACRO people_of(c) AS TABLE SELECT id, name, email FROM people WHERE city = c"};
+      kPeopleOf};
   return all;
 }
 
 std::vector<std::string> plain_definitions() {
   std::vector<std::string> out = definitions();
   std::ranges::replace(out, std::string(kPayOf), std::string(kPlainPayOf));
+  std::ranges::replace(out, std::string(kPeopleOf), std::string(kPlainPeopleOf));
   return out;
 }
 

@@ -29,7 +29,7 @@ const std::vector<Table>& tables();
 /// CREATE VIEW and CREATE MACRO over them, for statements.sql.
 const std::vector<std::string>& definitions();
 /// The same for plain DuckDB, where an argument `boss` of a macro is the `boss` of the macro's own
-/// table, if that has one.
+/// table, if that has one, and the caller's common table expressions are a table macro's tables.
 std::vector<std::string> plain_definitions();
 /// The views' names, the outer ones first.
 const std::vector<std::string>& views();
