@@ -183,7 +183,9 @@ class Collector {
     each_score(rows, [&](Row, float score) { worst = std::min(worst, double{score}); });
     floor_ = std::max(floor_, worst);
     std::erase_if(kept_, [&](const Candidate& candidate) {
-      const double residual = double{table_.residuals[candidate.row]};
+      // The block's: a row's own would have to be fetched.
+      const double residual =
+          double{table_.residuals_highest[candidate.row / TableData::kBlockRows]};
       return estimate(candidate) + table_.bound(code_, residual) < floor_;
     });
     narrow_at_ = std::max(narrow_at_, 2 * kept_.size());
@@ -241,13 +243,20 @@ class Scorer {
 
   /// `masks`: a bit for each row from `first`. Returns how many were left.
   std::uint32_t run(Collector& collector, Row first, std::span<const std::uint32_t> masks) {
+    // Most are empty, and which ones no processor guesses: so they are told apart without a branch.
+    std::array<std::uint32_t, kStripeTiles> tiles;
+    std::size_t count = 0;
+    for (std::uint32_t tile = 0; tile < masks.size(); ++tile) {
+      tiles[count] = tile;
+      count += masks[tile] != 0 ? 1U : 0U;
+    }
     std::uint32_t found = 0;
-    for (const std::uint32_t left : masks) {
-      std::uint32_t mask = left == 0 ? 0 : left & allowed(collector.filter(), first);
-      for (; mask != 0; mask &= mask - 1) {
-        rows_[found++] = first + static_cast<Row>(std::countr_zero(mask));
+    for (const std::uint32_t tile : std::span(tiles).first(count)) {
+      const Row row = first + tile * static_cast<std::uint32_t>(simd::kTileRows);
+      for (std::uint32_t mask = masks[tile] & allowed(collector.filter(), row); mask != 0;
+           mask &= mask - 1) {
+        rows_[found++] = row + static_cast<Row>(std::countr_zero(mask));
       }
-      first += simd::kTileRows;
     }
     score(collector, table_.sketches.empty() ? found : look_closer(collector, found));
     return found;
