@@ -35,6 +35,7 @@
 #include "query/pii_scanner.h"
 #include "query/query_log.h"
 #include "query/query_service.h"
+#include "query/row_check.h"
 #include "query/staging.h"
 #include "query/table_source.h"
 #include "query/table_writer.h"
@@ -150,7 +151,9 @@ class Server::Parts {
     schema_rules_.emplace(*metastore_);
     pii_.emplace(*catalog_, *registry_, *metastore_, *engine_, *query_);
     profiler_.emplace(*catalog_, *metastore_, *pii_, *query_);
-    ingest_.emplace(*catalog_, *engine_, *buckets_, *writer_, &*schema_rules_, &*pii_, &*engine_);
+    row_guard_.emplace(*catalog_, *engine_, *source_, query_options.planner);
+    ingest_.emplace(*catalog_, *engine_, *buckets_, *writer_, &*schema_rules_, &*pii_, &*engine_,
+                    &*row_guard_);
     datasets_.emplace(*catalog_, *writer_, *buckets_);
     schemas_.emplace(*catalog_, *engine_, *query_, *writer_, *ingest_, *schema_rules_);
     LH_RETURN_IF_ERROR(make_vectors(config, log));
@@ -161,6 +164,7 @@ class Server::Parts {
                                      .authenticator = authenticator_.get(),
                                      .manifests = manifests_,
                                      .catalog = *catalog_,
+                                     .policies = query_options.planner.policies,
                                      .registry = *registry_,
                                      .engine = *engine_,
                                      .query = *query_,
@@ -318,6 +322,7 @@ class Server::Parts {
   std::optional<catalog::SchemaRules> schema_rules_;
   std::optional<query::PiiScanner> pii_;
   std::optional<query::DatasetProfiler> profiler_;
+  std::optional<query::RowGuard> row_guard_;
   std::optional<ingest::IngestService> ingest_;
   std::optional<ingest::DatasetService> datasets_;
   std::optional<ingest::SchemaService> schemas_;
