@@ -105,12 +105,12 @@ bool hangs_on_order(Peer& peer, const std::string& principal, const PolicySet& p
   return differs;
 }
 
+bool both_answer(const Answer& ours, const Answer& theirs) {
+  return ours.is_ok && theirs.is_ok && ours.types == theirs.types;
+}
+
 /// A LIMIT or OFFSET of rows without an order leaves any of them: each side as many.
 bool leaves_any_rows(const std::string& sql, const Answer& ours, const Answer& theirs) {
-  if (!ours.is_ok || !theirs.is_ok || ours.types != theirs.types ||
-      ours.rows.size() != theirs.rows.size()) {
-    return false;
-  }
   const auto tokens = tokenize(sql);
   const auto count = [&](std::string_view word) {
     return tokens ? std::ranges::count_if(*tokens,
@@ -120,7 +120,21 @@ bool leaves_any_rows(const std::string& sql, const Answer& ours, const Answer& t
                                           })
                   : 0;
   };
-  return std::max(count("limit"), count("offset")) > count("order");
+  return both_answer(ours, theirs) && ours.rows.size() == theirs.rows.size() &&
+         std::max(count("limit"), count("offset")) > count("order");
+}
+
+/// The last digit of a sum hangs on the order of its parts, and here numbers are compared.
+bool compares_sums(const std::string& sql, const Answer& ours, const Answer& theirs) {
+  static constexpr auto kSums =
+      std::to_array<std::string_view>({"stddev", "var_", "variance", "corr", "covar", "skewness",
+                                       "kurtosis", "regr_", "sem(", "avg(", "fsum(", "kahan"});
+  static constexpr auto kComparisons =
+      std::to_array<std::string_view>({"except", "intersect", "union", "distinct"});
+  const std::string lower = to_lower(sql);
+  const auto holds = [&](std::string_view word) { return lower.contains(word); };
+  return both_answer(ours, theirs) && std::ranges::any_of(kSums, holds) &&
+         std::ranges::any_of(kComparisons, holds);
 }
 
 /// With the first rows that the other side does not have; if it has them all, with the first.
@@ -205,6 +219,7 @@ Verdict check(QueryService& service, Peer& peer, const std::string& principal,
   const Answer ours = ask(service, principal, sql);
   Verdict verdict = judge(ours, theirs, peer, sql);
   if (verdict == Verdict::Differs && (hangs_on_chance(sql) || leaves_any_rows(sql, ours, theirs) ||
+                                      compares_sums(sql, ours, theirs) ||
                                       hangs_on_order(peer, principal, policies, sql, theirs))) {
     verdict = Verdict::Unclear;
   }
