@@ -233,7 +233,7 @@ std::uint32_t stripe_from(Row row, Row end, std::uint32_t most = kStripeRows) {
 }
 
 std::uint32_t tiles_of(std::uint32_t rows) {
-  return (rows + simd::kTileRows - 1) / simd::kTileRows;
+  return static_cast<std::uint32_t>((rows + simd::kTileRows - 1) / simd::kTileRows);
 }
 
 /// Scores what a sieve has left of a stripe, and offers it.

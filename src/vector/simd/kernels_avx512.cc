@@ -215,15 +215,16 @@ LH_AVX512 float dot(const float* a, const float* b, std::size_t count) {
       _mm512_add_ps(_mm512_add_ps(sums[0], sums[1]), _mm512_add_ps(sums[2], sums[3])));
 }
 
+LH_AVX512 __m512 add_or_subtract(__mmask16 subtracted, __m512 swapped, __m512 value) {
+  return _mm512_mask_sub_ps(_mm512_add_ps(swapped, value), subtracted, swapped, value);
+}
+
 // Steps within a register are its parts swapped, plus or minus itself.
 LH_AVX512 __m512 hadamard16(__m512 x) {
-  const auto negated = [](__mmask16 mask, __m512 value, __m512 swapped) LH_AVX512 {
-    return _mm512_mask_sub_ps(_mm512_add_ps(swapped, value), mask, swapped, value);
-  };
-  x = negated(0xAAAA, x, _mm512_permute_ps(x, 0xB1));
-  x = negated(0xCCCC, x, _mm512_permute_ps(x, 0x4E));
-  x = negated(0xF0F0, x, _mm512_shuffle_f32x4(x, x, 0xB1));
-  return negated(0xFF00, x, _mm512_shuffle_f32x4(x, x, 0x4E));
+  x = add_or_subtract(0xAAAA, _mm512_permute_ps(x, 0xB1), x);
+  x = add_or_subtract(0xCCCC, _mm512_permute_ps(x, 0x4E), x);
+  x = add_or_subtract(0xF0F0, _mm512_shuffle_f32x4(x, x, 0xB1), x);
+  return add_or_subtract(0xFF00, _mm512_shuffle_f32x4(x, x, 0x4E), x);
 }
 
 LH_AVX512 void hadamard(float* values, std::size_t count) {
