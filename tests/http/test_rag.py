@@ -1,11 +1,13 @@
 """Answers from an index, and searches in SQL, through the real model of this program."""
 
 import json
+import subprocess
 
 import pytest
 import requests
+import tiny_gguf
 
-from harness import Problem, Server, eventually
+from harness import BINARY, Problem, Server, eventually
 
 PEOPLE = [
     (1, "Ana Silva is a welder. She welded pipes in an oil refinery in Houston from 2018 to 2021."),
@@ -88,6 +90,17 @@ def test_a_stream_tells_evidence_sentences_and_the_answer(server):
     refused = requests.post(server.url + "/vectors/rag", headers={"Accept": "text/event-stream"}, timeout=60,
                             json={"index": "none", "question": "Who?"})
     assert refused.status_code == 404
+
+
+def test_what_a_model_makes_up_is_not_shown_and_leaves_a_receipt(server, tmp_path):
+    tiny_gguf.write(tmp_path / "tiny.gguf")
+    model = lambda *what: subprocess.run([BINARY, "model", *what, "--data", server.data], check=True, timeout=60)  # noqa: E731
+    model("add", "tiny", tmp_path / "tiny.gguf")
+    answer = ask(server, "Who is a nurse?", model="tiny", k=1, max_tokens=40, seed=1)
+    model("rm", "tiny")
+    assert answer["model"] == "tiny" and answer["abstained"] and answer["reason"] and answer["answer"] == "", answer
+    replay = server.call("POST", f"/vectors/rag/receipts/{answer['receipt_id']}/replay")
+    assert replay["complete"] and replay["prompt_matches"], replay
 
 
 def test_a_repetition_with_the_same_key_is_the_same_answer(server):
