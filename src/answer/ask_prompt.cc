@@ -46,10 +46,11 @@ constexpr Example kExamples[] = {
      "SELECT count(*) FROM author WHERE author_name NOT IN (SELECT author_name FROM book)"},
     {"Question: which country has the most authors",
      "SELECT country FROM author GROUP BY country ORDER BY count(*) DESC LIMIT 1"},
-    {"Question: Show the 5 authors with the highest revenue in the past 30 days: name, number of "
+    {"-- Today is 2024-03-31.\n"
+     "Question: Show the 5 authors with the highest revenue in the past 30 days: name, number of "
      "books and revenue.",
      "SELECT author_name, count(*) AS books, sum(price) AS revenue FROM book WHERE published >= "
-     "current_date - INTERVAL 30 DAY GROUP BY author_name ORDER BY revenue DESC LIMIT 5"},
+     "DATE '2024-03-31' - INTERVAL 30 DAY GROUP BY author_name ORDER BY revenue DESC LIMIT 5"},
 };
 
 std::string literals(const std::vector<std::string>& values) {

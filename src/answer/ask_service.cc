@@ -86,6 +86,7 @@ struct AskService::Attempt {
 struct AskService::Round {
   std::shared_ptr<ai::Generator> generator;
   std::vector<ai::ChatMessage> messages;
+  std::vector<SchemaTable> tables;
   FullNames names;
   std::vector<ValueFound> values;
   std::vector<Attempt> attempts;
@@ -108,6 +109,7 @@ Result<AskAnswer> AskService::ask(const RequestContext& context, const AskReques
   LH_ASSIGN_OR_RETURN(round.generator, models_.generator(context, request.model));
   LH_ASSIGN_OR_RETURN(const AskPrompt prompt, prompt_for(context, request, options_.columns_max));
   round.messages = ask_messages(prompt);
+  round.tables = prompt.tables;
   round.names = names_shown(prompt.tables);
   round.values = prompt.values;
   // The first alone: it may do, and the others find its prompt computed.
@@ -285,6 +287,10 @@ Result<AskService::Attempt> AskService::try_out(const RequestContext& context, c
     return *same;
   }
   Status runs = dry_run(context, made.sql);
+  if (const std::string mistake = hidden_mistake(made.sql, round.tables);
+      runs && !mistake.empty()) {
+    runs = fail(ErrorCode::InvalidArgument, mistake);
+  }
   if (runs) {
     auto rows = run(context, made.sql, kComparedRowsMax);
     if (rows) {

@@ -356,6 +356,44 @@ std::string with_stored_values(std::string_view sql, const std::vector<ValueFoun
   });
 }
 
+std::string hidden_mistake(std::string_view sql, const std::vector<SchemaTable>& tables) {
+  const auto made = query::tokenize(sql);
+  if (!made || made->front().is("WITH")) {  // That may call anything by a table's name.
+    return {};
+  }
+  const Tokens tokens = *made;
+  for (std::size_t i = 0; i + 5 < tokens.size(); ++i) {
+    // ( SELECT [DISTINCT] column FROM [namespace.]table ) or WHERE, GROUP, ORDER, LIMIT
+    if (!tokens[i].is_symbol('(') || !tokens[i + 1].is("SELECT")) {
+      continue;
+    }
+    const std::size_t column = i + 2 + (tokens[i + 2].is("DISTINCT") ? 1U : 0U);
+    std::size_t table = column + 2;
+    if (table >= tokens.size() || !tokens[column].is_name() || !tokens[column + 1].is("FROM")) {
+      continue;
+    }
+    while (table + 2 < tokens.size() && tokens[table + 1].is_symbol('.')) {
+      table += 2;
+    }
+    const bool is_only_table = tokens[table + 1].is_symbol(')') ||
+                               is_any(tokens[table + 1], {"WHERE", "GROUP", "ORDER", "LIMIT"});
+    const std::string name = to_lower(tokens[table].value);
+    const auto named = [&](const SchemaTable& one) { return to_lower(one.name) == name; };
+    const auto found = std::ranges::find_if(tables, named);
+    if (!is_only_table || found == tables.end() || std::ranges::count_if(tables, named) != 1) {
+      continue;
+    }
+    const std::string wanted = to_lower(tokens[column].value);
+    if (std::ranges::none_of(found->columns, [&](const SchemaColumn& one) {
+          return to_lower(one.name) == wanted;
+        })) {
+      return fmt::format("{} has no column {}", plain_or_quoted(found->name),
+                         plain_or_quoted(tokens[column].value));
+    }
+  }
+  return {};
+}
+
 std::string explanation_of(std::string_view sql) {
   const auto tokens = query::tokenize(sql);
   if (!tokens) {

@@ -24,6 +24,11 @@ std::string with_full_names(std::string_view sql, const FullNames& names);
 /// value is, if there is only one such.
 std::string with_stored_values(std::string_view sql, const std::vector<ValueFound>& values);
 
+/// What is wrong with `sql` though it runs; empty if nothing is seen. A subquery of one table that
+/// selects a column which that table has not takes it from the outer statement: `state_name IN
+/// (SELECT state_name FROM river)` is true for every row, and nobody means that.
+std::string hidden_mistake(std::string_view sql, const std::vector<SchemaTable>& tables);
+
 /// One line that says what `sql` gives, for somebody who does not read SQL well. Empty if it is no
 /// SELECT.
 std::string explanation_of(std::string_view sql);

@@ -133,6 +133,26 @@ TEST(AskStatement, ValuesAreWrittenAsTheyAreStored) {
             "SELECT 'Green Bay', 'Ulm', \"green bay\" FROM t");
 }
 
+TEST(AskStatement, ASubqueryTakesNoColumnOfTheOuterStatementByMistake) {
+  const std::vector<SchemaTable> tables{table("state", {"name"}), table("river", {"traverse"})};
+  EXPECT_EQ(
+      hidden_mistake("SELECT 1 FROM state WHERE name NOT IN (SELECT name FROM river)", tables),
+      "river has no column name");
+  EXPECT_EQ(
+      hidden_mistake("SELECT 1 FROM state WHERE name IN (SELECT DISTINCT Name FROM main.River "
+                     "WHERE 1 = 1)",
+                     tables),
+      "river has no column Name");
+  for (const char* sql :
+       {"SELECT 1 FROM state WHERE name IN (SELECT Traverse FROM river)",
+        "SELECT 1 FROM state s WHERE EXISTS (SELECT s.name FROM river)",
+        "SELECT 1 FROM state WHERE name IN (SELECT name FROM river JOIN state USING (x))",
+        "SELECT 1 FROM state WHERE name IN (SELECT name FROM elsewhere)",
+        "SELECT (SELECT max(name) FROM river)", "SELECT (SELECT name FROM river", "("}) {
+    EXPECT_EQ(hidden_mistake(sql, tables), "") << sql;
+  }
+}
+
 TEST(AskStatement, IsSaidInOneLine) {
   EXPECT_EQ(
       explanation_of("SELECT c.state, count(DISTINCT s.customer_id) AS customers, "
