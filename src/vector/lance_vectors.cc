@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <system_error>
 #include <unordered_map>
 #include <utility>
 
@@ -211,10 +212,15 @@ class LanceWriter final : public IndexVectorsWriter {
       return fail(ErrorCode::Unavailable, "write " + path_);
     }
     std::vector<std::string> names;
-    for (const auto& entry : fs::recursive_directory_iterator(path_)) {
-      if (entry.is_regular_file()) {
-        names.push_back(name_ + "/" + entry.path().lexically_relative(path_).string());
+    std::error_code problem;
+    for (fs::recursive_directory_iterator at(path_, problem), end; !problem && at != end;
+         at.increment(problem)) {
+      if (at->is_regular_file(problem)) {
+        names.push_back(name_ + "/" + at->path().lexically_relative(path_).string());
       }
+    }
+    if (problem) {
+      return fail(ErrorCode::Unavailable, "read " + path_ + ": " + problem.message());
     }
     return names;
   }
