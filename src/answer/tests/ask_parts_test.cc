@@ -142,7 +142,7 @@ TEST(AskStatement, ASubqueryTakesNoColumnOfTheOuterStatementByMistake) {
       hidden_mistake("SELECT 1 FROM state WHERE name IN (SELECT DISTINCT Name FROM main.River "
                      "WHERE 1 = 1)",
                      tables),
-      "river has no column Name");
+      "river has no column \"Name\"");
   for (const char* sql :
        {"SELECT 1 FROM state WHERE name IN (SELECT Traverse FROM river)",
         "SELECT 1 FROM state s WHERE EXISTS (SELECT s.name FROM river)",
