@@ -124,11 +124,13 @@ bool leaves_any_rows(const std::string& sql, const Answer& ours, const Answer& t
          std::max(count("limit"), count("offset")) > count("order");
 }
 
-/// The last digit of a sum hangs on the order of its parts, and here numbers are compared.
-bool compares_sums(const std::string& sql, const Answer& ours, const Answer& theirs) {
-  static constexpr auto kSums =
-      std::to_array<std::string_view>({"stddev", "var_", "variance", "corr", "covar", "skewness",
-                                       "kurtosis", "regr_", "sem(", "avg(", "fsum(", "kahan"});
+/// The last digit of a sum hangs on the order of its parts, a frame of ROWS on that of its ties,
+/// and here numbers are compared.
+bool compares_what_hangs_on_order(const std::string& sql, const Answer& ours,
+                                  const Answer& theirs) {
+  static constexpr auto kSums = std::to_array<std::string_view>(
+      {"stddev", "var_", "variance", "corr", "covar", "skewness", "kurtosis", "regr_", "sem(",
+       "avg(", "fsum(", "kahan", " rows "});
   static constexpr auto kComparisons =
       std::to_array<std::string_view>({"except", "intersect", "union", "distinct"});
   const std::string lower = to_lower(sql);
@@ -219,7 +221,7 @@ Verdict check(QueryService& service, Peer& peer, const std::string& principal,
   const Answer ours = ask(service, principal, sql);
   Verdict verdict = judge(ours, theirs, peer, sql);
   if (verdict == Verdict::Differs && (hangs_on_chance(sql) || leaves_any_rows(sql, ours, theirs) ||
-                                      compares_sums(sql, ours, theirs) ||
+                                      compares_what_hangs_on_order(sql, ours, theirs) ||
                                       hangs_on_order(peer, principal, policies, sql, theirs))) {
     verdict = Verdict::Unclear;
   }
