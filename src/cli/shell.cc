@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -14,11 +15,13 @@
 
 #include <editline/readline.h>
 #include <fmt/format.h>
+#include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/text.h"
 #include "cli/display.h"
+#include "cli/interrupt.h"
 #include "cli/report.h"
 #include "cli/sql_client.h"
 #include "cli/statements.h"
@@ -165,6 +168,37 @@ char** complete(const char* text, int, int) {
   return rl_completion_matches(text, &next_match);
 }
 
+/// Keeps SIGINT back from this thread for as long as it lives.
+class InterruptsHeld {
+ public:
+  InterruptsHeld() {
+    sigset_t held;
+    ::sigemptyset(&held);
+    ::sigaddset(&held, SIGINT);
+    ::pthread_sigmask(SIG_BLOCK, &held, &before());
+  }
+  ~InterruptsHeld() { ::pthread_sigmask(SIG_SETMASK, &before(), nullptr); }
+  InterruptsHeld(const InterruptsHeld&) = delete;
+  InterruptsHeld& operator=(const InterruptsHeld&) = delete;
+
+  static sigset_t& before() {
+    static sigset_t mask;
+    return mask;
+  }
+};
+
+/// Waits for a key or for Ctrl-C, of which a plain read misses one that comes just before it. What
+/// libedit calls before it reads: without the hook it takes the line's end.
+int await_key() {
+  pollfd input{.fd = STDIN_FILENO, .events = POLLIN, .revents = 0};
+  const int ready = ::ppoll(&input, 1, nullptr, &InterruptsHeld::before());
+  const bool is_key = ready > 0 && (input.revents & POLLIN) != 0;
+  if (InterruptGuard::flag()->load() || (ready > 0 && !is_key)) {
+    rl_event_hook = nullptr;
+  }
+  return 0;
+}
+
 /// History and line editing for as long as the shell runs.
 class LineEditor {
  public:
@@ -200,6 +234,11 @@ class LineEditor {
 
   /// Nothing at the end of the input, and when Ctrl-C was pressed.
   static std::optional<std::string> read(const char* prompt) {
+    std::optional<InterruptsHeld> held;
+    if (::isatty(STDIN_FILENO) != 0) {
+      held.emplace();
+      rl_event_hook = &await_key;
+    }
     char* line = readline(prompt);
     if (line == nullptr) {
       return std::nullopt;
