@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <cctype>
+#include <functional>
 #include <map>
+#include <set>
 #include <utility>
 
 #include <fmt/format.h>
@@ -110,6 +112,42 @@ std::string value_lines(const AskPrompt& prompt) {
   return out;
 }
 
+/// True where a question counts from today. Told of the day without need, a small model filters by
+/// it.
+bool counts_from_today(std::string_view text) {
+  static const std::set<std::string, std::less<>> kDays = {
+      "today", "yesterday", "tomorrow", "ago", "now", "currently", "overdue", "upcoming", "age"};
+  static const std::set<std::string, std::less<>> kBefore = {"last", "past",    "previous", "next",
+                                                             "this", "current", "coming"};
+  static const std::set<std::string, std::less<>> kSpans = {
+      "day", "week", "month", "quarter", "year", "hour", "minute", "weekend", "decade"};
+  std::vector<std::string> words(1);
+  for (const char c : to_lower(text)) {
+    if (std::isalnum(static_cast<unsigned char>(c)) != 0) {
+      words.back() += c;
+    } else if (!words.back().empty()) {
+      words.emplace_back();
+    }
+  }
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    if (kDays.contains(words[i]) || (i > 0 && words[i - 1] == "how" && words[i] == "old")) {
+      return true;
+    }
+    // "last month", "the past 30 days"; not "last name".
+    for (std::size_t next = i + 1;
+         kBefore.contains(words[i]) && next < words.size() && next <= i + 2; ++next) {
+      std::string span = words[next];
+      if (span.ends_with('s')) {
+        span.pop_back();
+      }
+      if (kSpans.contains(span)) {
+        return true;
+      }
+    }
+  }
+  return false;
+}
+
 std::string cut(std::string_view text, std::size_t bytes_max) {
   std::string out(text.substr(0, bytes_max));
   while (!out.empty() && !is_valid_utf8(out)) {
@@ -176,7 +214,8 @@ std::vector<ai::ChatMessage> ask_messages(const AskPrompt& prompt) {
     out.push_back({"assistant", solved.sql});
   }
   std::string asked = tables + value_lines(prompt);
-  if (!prompt.today.empty() && !to_lower(prompt.question + prompt.hint).contains("today is")) {
+  const std::string told = prompt.question + "\n" + prompt.hint;
+  if (!prompt.today.empty() && counts_from_today(told) && !to_lower(told).contains("today is")) {
     asked += fmt::format("-- Today is {}.\n", prompt.today);
   }
   if (!prompt.hint.empty()) {

@@ -1,6 +1,7 @@
 #include "answer/ask_service.h"
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <gmock/gmock.h>
@@ -116,9 +117,24 @@ TEST_F(AskServiceTest, ThePromptHoldsTablesValuesAndJoins) {
   EXPECT_THAT(prompt, HasSubstr("city VARCHAR -- one of 'Ulm', 'Green Bay'"));
   EXPECT_THAT(prompt, HasSubstr("candidate_id BIGINT REFERENCES candidates(candidate_id)"));
   EXPECT_THAT(prompt, HasSubstr("-- 'Green Bay' is in candidates.city"));
-  EXPECT_THAT(prompt, HasSubstr("2026-01-31"));
+  EXPECT_THAT(prompt, Not(HasSubstr("Today is")));
   EXPECT_EQ(requests.front().temperature, 0);
   EXPECT_FALSE(requests.front().grammar.empty());
+}
+
+TEST_F(AskServiceTest, TheDayIsToldToThoseWhoCountFromIt) {
+  model().set_log_probability(-0.001);
+  for (const auto& [question, is_told] :
+       {std::pair("Who came in the past 30 days?", true),
+        {"How many placements were there last month?", true},
+        {"How old is Ann?", true},
+        {"Give first name, last name and years at work.", false},
+        {"Who came in the past 3 weeks? (Today is 2025-05-05.)", false}}) {
+    model().say("SELECT 1");
+    ASSERT_THAT(ask(question), IsOk());
+    const std::string prompt = model().requests().back().messages.back().content;
+    EXPECT_EQ(prompt.contains("Today is 2026-01-31"), is_told) << question;
+  }
 }
 
 TEST_F(AskServiceTest, AbstainsWhereAttemptsDisagree) {
