@@ -12,6 +12,7 @@
 
 #include "base/text.h"
 #include "query/tree.h"
+#include "query/tree_members.h"
 
 namespace lakehouse::query {
 namespace {
@@ -41,12 +42,6 @@ constexpr std::array kPlainTypes = std::to_array<std::string_view>({
     "BIGINT", "BOOLEAN", "DATE", "DOUBLE", "FLOAT", "HUGEINT", "INTEGER", "SMALLINT", "TINYINT",
     "VARCHAR"});
 // clang-format on
-
-std::string_view text_of(const json::object& node, std::string_view name) {
-  const json::value* found = node.if_contains(name);
-  return found != nullptr && found->is_string() ? std::string_view(found->get_string())
-                                                : std::string_view();
-}
 
 json::array* children_of(json::object& node) {
   json::value* found = node.if_contains("children");

@@ -12,6 +12,7 @@
 #include <fmt/format.h>
 
 #include "query/tree.h"
+#include "query/tree_members.h"
 
 namespace lakehouse::query {
 namespace {
@@ -20,12 +21,6 @@ namespace json = boost::json;
 
 /// More in one statement keep the names that they get.
 constexpr std::size_t kItemsMax = 200;
-
-std::string_view text_of(const json::object& node, std::string_view name) {
-  const json::value* found = node.if_contains(name);
-  return found != nullptr && found->is_string() ? std::string_view(found->get_string())
-                                                : std::string_view();
-}
 
 struct Contents {
   bool has_subquery = false;

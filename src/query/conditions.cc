@@ -12,6 +12,7 @@
 
 #include "base/text.h"
 #include "query/ddl.h"
+#include "query/tree_members.h"
 
 namespace lakehouse::query {
 namespace {
@@ -21,19 +22,6 @@ using iceberg::CompareOp;
 using iceberg::Literal;
 using iceberg::TypeKind;
 
-std::string_view text_of(const json::object& node, std::string_view name) {
-  const json::value* found = node.if_contains(name);
-  return found != nullptr && found->is_string() ? std::string_view(found->get_string())
-                                                : std::string_view();
-}
-const json::object* object_in(const json::object& node, std::string_view name) {
-  const json::value* found = node.if_contains(name);
-  return found == nullptr ? nullptr : found->if_object();
-}
-const json::array* array_in(const json::object& node, std::string_view name) {
-  const json::value* found = node.if_contains(name);
-  return found == nullptr ? nullptr : found->if_array();
-}
 bool is_set(const json::object& node, std::string_view name) {
   const json::value* found = node.if_contains(name);
   return found != nullptr && !found->is_null() &&

@@ -16,6 +16,7 @@
 #include "base/text.h"
 #include "iceberg/literal.h"
 #include "iceberg/schema.h"
+#include "query/tree_members.h"
 
 namespace lakehouse::query {
 namespace {
@@ -39,16 +40,6 @@ struct Interval {
 
 using Folded = std::variant<Whole, Moment, Interval>;
 using Maybe = std::optional<Folded>;
-
-std::string_view text_of(const json::object& node, std::string_view name) {
-  const json::value* found = node.if_contains(name);
-  return found != nullptr && found->is_string() ? std::string_view(found->get_string())
-                                                : std::string_view();
-}
-const json::object* object_in(const json::object& node, std::string_view name) {
-  const json::value* found = node.if_contains(name);
-  return found == nullptr ? nullptr : found->if_object();
-}
 
 Maybe checked(Moment moment) {
   return moment.first_us < kFirst || moment.last_us > kLast ? Maybe() : Folded(std::move(moment));

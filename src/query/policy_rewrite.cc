@@ -8,6 +8,7 @@
 
 #include "base/text.h"
 #include "query/tree.h"
+#include "query/tree_members.h"
 
 namespace lakehouse::query {
 namespace {
@@ -17,12 +18,6 @@ using governance::ColumnMask;
 using governance::TablePolicy;
 using iceberg::NestedField;
 using iceberg::TypeKind;
-
-std::string_view text_of(const json::object& node, std::string_view name) {
-  const json::value* found = node.if_contains(name);
-  return found != nullptr && found->is_string() ? std::string_view(found->get_string())
-                                                : std::string_view();
-}
 
 /// The field that a policy means by a name: the current one of that name, else the last that was
 /// called so. Older snapshots may call it differently.
