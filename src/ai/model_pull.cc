@@ -83,6 +83,10 @@ Result<int> run(const std::vector<std::string>& command, const fs::path& output,
     }
     std::this_thread::sleep_for(kLookAtChild);
   }
+  // A Ctrl-C reaches the child, too, which may be gone before it is told to go.
+  if (is_interrupted(options)) {
+    return interrupted();
+  }
   return WIFEXITED(status) ? WEXITSTATUS(status) : 128;
 }
 

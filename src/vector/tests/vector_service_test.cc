@@ -47,6 +47,9 @@ class World {
 
   /// As a server that starts anew.
   void start() {
+    if (jobs_ != nullptr) {
+      jobs_->stop();  // Its jobs call the service.
+    }
     service_.reset();
     jobs_.reset();
     jobs_ = jobs::make_job_service(lake_.metastore(), log_, metrics_, {});
