@@ -160,6 +160,15 @@ std::vector<Setting> other_settings() {
        "How long a query may run if the request does not ask for less.", 1},
       {"query.log_rows", LH_FIELD(std::int64_t, query.log_rows),
        "Statements that the query log keeps; older ones go. 0: none."},
+      {"query.log_statements",
+       LH_FIELD(Text, query.log_statements),
+       "What is kept and shown of statements beside what they did, in the query log, the list of "
+       "what runs and lineage: all of their text, the text with `?` for strings and numbers, or "
+       "their kind and length. Unless it is full, the server's own log has no messages of errors, "
+       "which may quote a statement (docs/lanes.md).",
+       0,
+       0,
+       {"full", "masked", "off"}},
       {"query.row_limit", LH_FIELD(std::int64_t, query.row_limit),
        "The most rows that one answer holds; it says `truncated` when that cut it. 0: no limit."},
       {"query.cache_memory", LH_FIELD(ByteSize, query.cache_memory),

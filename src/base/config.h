@@ -135,6 +135,7 @@ struct Config {
     std::chrono::milliseconds timeout{300'000};
     std::int64_t row_limit = 0;
     std::int64_t log_rows = 10'000;
+    std::string log_statements = "full";
     ByteSize cache_memory;  ///< 0: a quarter of the engine's.
     ByteSize result_cache{std::uint64_t{64} << 20U};
     friend bool operator==(const Query&, const Query&) = default;

@@ -73,6 +73,7 @@ Result<http::ServerOptions> http_options(const Config& config) {
   options.body_timeout = server.body_timeout;
   options.idle_timeout = server.idle_timeout;
   options.request_timeout = server.request_timeout;
+  options.logs_messages = config.query.log_statements == "full";
   return options;
 }
 

@@ -702,6 +702,7 @@ class Builder {
     PlanRequest wanted;
     wanted.parameters = with_.request.params;
     wanted.states = &with_.states;
+    wanted.purpose = with_.purpose;
     if (side) {
       json::object* from = &query_node(document).at("from_table").as_object();
       wanted.changed = side->empty() ? from : &from->at(*side).as_object();
@@ -720,6 +721,7 @@ class Builder {
     }
     out_.alias = planned.changed->alias;
     out_.files = planned.changed->files;
+    out_.row_count = planned.changed->row_count;
     out_.restricted.assign(schema_.fields.size(), true);
     for (std::size_t i = 0; i < schema_.fields.size(); ++i) {
       const std::string& name = schema_.fields[i].name;
@@ -754,6 +756,7 @@ class Builder {
     out_.select.scan_bytes = planned.scan_bytes;
     out_.select.monitor = with_.request.monitor;
     out_.tables = std::move(planned.tables);
+    out_.sees_part_only = !planned.policy_versions.empty();
     // A table is not where its own rows come from.
     std::erase_if(planned.inputs, [this](const catalog::LineageInput& input) {
       return input.id == out_.table.metadata->table_uuid;

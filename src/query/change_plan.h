@@ -33,6 +33,7 @@ struct ChangePlan {
   engine::Statement select;
   catalog::LoadedTable table;
   std::vector<std::string> files;     ///< Locations, by "f".
+  std::int64_t row_count = 0;         ///< Of these files, deleted rows included.
   std::vector<ChangeAction> actions;  ///< By "a".
   bool has_values = false;
   std::vector<std::size_t> columns;  ///< Where in the schema "c0", "c1"... belong.
@@ -45,6 +46,8 @@ struct ChangePlan {
   std::vector<std::size_t> key;
   bool keeps_first = false;
   std::string alias;  ///< What RETURNING calls the table.
+  /// The principal may see a part only of a table that the statement reads.
+  bool sees_part_only = false;
   TableStates tables;
   std::vector<catalog::LineageInput> inputs;
 };
@@ -54,6 +57,7 @@ struct ChangePlanning {
   engine::Engine& engine;
   const TableStates& states;
   const SqlRequest& request;
+  PlanPurpose purpose = PlanPurpose::Run;
 };
 
 /// Plans DELETE, UPDATE, MERGE or INSERT, whose target is `table`. InvalidArgument, with the

@@ -565,6 +565,18 @@ class Planning final : private FunctionResolver {
     const iceberg::Schema& schema = *table.metadata->current_schema();
     const SnapshotChoice choice{table.metadata->current_snapshot(), &schema};
     const PolicyTarget target{catalog::to_string(use.table), *table.metadata, schema};
+    const std::vector<std::string> numbers = {std::string(kFileNumber), std::string(kRowNumber)};
+    ChangedTable& changed = out_.changed.emplace();
+    changed.table = table;
+    changed.alias = use.reference->alias;
+    note_visible(use, target, changed);
+    if (use.policy != nullptr) {
+      note_policy(use);
+      if (request_.purpose != PlanPurpose::Run) {
+        replace_table(*use.reference, stand_in(*use.policy, target, numbers));
+        return {};
+      }
+    }
     auto scan = source_.scan(context_, *table.metadata, choice, filter_for(use, target),
                              "lh_changed", RowNumbers::FileAndRow);
     if (!scan) {
@@ -573,18 +585,14 @@ class Planning final : private FunctionResolver {
     }
     std::ranges::move(scan->variables, std::back_inserter(out_.variables));
     out_.scan_bytes += scan->size_bytes;
-    ChangedTable& changed = out_.changed.emplace();
-    changed.table = table;
-    changed.alias = use.reference->alias;
     changed.files = std::move(scan->files);
+    changed.row_count = scan->row_count;
     hides_rows_ = hides_rows_ || has_deletes(choice.snapshot) ||
                   (use.policy != nullptr && !use.policy->row_filter.empty());
-    note_visible(use, target, changed);
     boost::json::object node = std::move(scan->node);
     if (use.policy != nullptr) {
-      note_policy(use);
       node = restricted(*use.policy, target, std::move(*use.policy_statement), std::move(node),
-                        {std::string(kFileNumber), std::string(kRowNumber)});
+                        numbers);
     }
     replace_table(*use.reference, std::move(node));
     return {};

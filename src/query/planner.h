@@ -37,6 +37,7 @@ struct ChangedTable {
   catalog::LoadedTable table;
   std::string alias;               ///< What its columns are qualified by.
   std::vector<std::string> files;  ///< Locations, by the number that rows have in `kFileNumber`.
+  std::int64_t row_count = 0;      ///< Of the files, deleted rows included.
   /// The columns that the principal may see, exact names in the schema's order; those of them that
   /// show something else than they hold.
   std::vector<std::string> visible;

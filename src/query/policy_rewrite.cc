@@ -452,7 +452,8 @@ ColumnAccess column_access(const TablePolicy& policy, const PolicyTarget& target
   return mask_of(policy, target, field_id) == nullptr ? ColumnAccess::Shown : ColumnAccess::Masked;
 }
 
-json::object stand_in(const TablePolicy& policy, const PolicyTarget& target) {
+json::object stand_in(const TablePolicy& policy, const PolicyTarget& target,
+                      const std::vector<std::string>& extra) {
   const iceberg::TypePtr text = iceberg::primitive(TypeKind::String);
   json::array columns;
   for (const NestedField& field : target.schema.fields) {
@@ -466,6 +467,9 @@ json::object stand_in(const TablePolicy& policy, const PolicyTarget& target) {
         tree::cast(tree::cast(tree::column({"range"}), *text), is_text ? *text : *field.type);
     value["try_cast"] = true;
     columns.push_back(tree::aliased(std::move(value), field.name));
+  }
+  for (const std::string& name : extra) {
+    columns.push_back(tree::aliased(tree::column({"range"}), name));
   }
   return tree::select(
       std::move(columns),

@@ -55,8 +55,10 @@ enum class ColumnAccess : std::uint8_t { Shown, Masked, Hidden };
 ColumnAccess column_access(const governance::TablePolicy& policy, const PolicyTarget& target,
                            std::int32_t field_id);
 
-/// A query node with the columns that may be seen, which reads nothing: for plans that are shown.
-boost::json::object stand_in(const governance::TablePolicy& policy, const PolicyTarget& target);
+/// A query node with the columns that may be seen and `extra` numbers, which reads nothing: for
+/// plans that are shown.
+boost::json::object stand_in(const governance::TablePolicy& policy, const PolicyTarget& target,
+                             const std::vector<std::string>& extra = {});
 
 /// What holds of every row that may be seen, as far as bounds tell; and those of `conditions` that
 /// speak of columns as they are.

@@ -12,8 +12,8 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "query/cluster_route.h"
+#include "query/explain_plan.h"
 #include "query/rewrite.h"
-#include "query/sql_excerpt.h"
 #include "query/statement_plan.h"
 
 namespace lakehouse::query {
@@ -41,6 +41,7 @@ struct QueryService::Registry {
   mutable std::mutex mutex;
   std::map<std::string, std::shared_ptr<Active>, std::less<>> active;
   QueryLog* log = nullptr;
+  LogText log_text = LogText::Full;
 
   void set_state(const std::shared_ptr<Active>& one, std::string state) {
     const std::lock_guard lock(mutex);
@@ -56,14 +57,15 @@ struct QueryService::Registry {
   }
 
  private:
-  static void complete(Active& one, const Status& how) {
+  void complete(Active& one, const Status& how) const {
     LoggedQuery& logged = one.logged;
     logged.elapsed_us = std::chrono::duration_cast<std::chrono::microseconds>(
                             std::chrono::steady_clock::now() - one.started)
                             .count();
     if (!how) {
       logged.code = to_string(how.error().code);
-      logged.message = how.error().message;
+      // A message may quote the statement, or a cell.
+      logged.message = log_text == LogText::Full ? how.error().message : std::string();
     }
     const engine::StatementMonitor::View view = one.monitor->view();
     logged.lane = view.lane;
@@ -152,6 +154,7 @@ QueryService::QueryService(catalog::Catalog& catalog, engine::Engine& engine, Ta
       results_(options.result_bytes_max),
       registry_(std::make_shared<Registry>()) {
   registry_->log = options_.log;
+  registry_->log_text = options_.log_text;
 }
 
 QueryService::~QueryService() = default;
@@ -163,14 +166,13 @@ std::shared_ptr<QueryService::Active> QueryService::begin(const RequestContext& 
   auto active = std::make_shared<Active>();
   active->started = std::chrono::steady_clock::now();
   active->is_logged = !request.is_own;
-  active->info = {new_uuid(), request.sql, context.principal, std::chrono::system_clock::now(),
-                  "planning"};
+  active->info = {new_uuid(), "", context.principal, std::chrono::system_clock::now(), "planning"};
   LoggedQuery& logged = active->logged;
   logged.id = active->info.id;
   logged.principal = context.principal;
-  logged.sql = sql_excerpt(request.sql);
-  logged.sql_is_whole = logged.sql.size() == request.sql.size();
-  logged.params_are_whole = to_json(request.params).size() <= kLoggedParamsBytesMax;
+  logged.params_are_whole =
+      request.params.is_null() || (options_.log_text == LogText::Full &&
+                                   to_json(request.params).size() <= kLoggedParamsBytesMax);
   if (logged.params_are_whole) {
     logged.params = request.params;
   }
@@ -186,9 +188,22 @@ std::shared_ptr<QueryService::Active> QueryService::begin(const RequestContext& 
   active->context.deadline = std::min(context.deadline, active->started + timeout);
   active->on_caller_stop.emplace(context.stop,
                                  [stop = active->stop]() mutable { stop.request_stop(); });
+  note_text(active, request.sql, LogStage::Sent);
   const std::lock_guard lock(registry_->mutex);
   registry_->active.emplace(active->info.id, active);
   return active;
+}
+
+void QueryService::note_text(const std::shared_ptr<Active>& active, std::string_view sql,
+                             LogStage stage) {
+  if (stage != LogStage::Sent && options_.log_text != LogText::Masked) {
+    return;  // It stays what it is.
+  }
+  std::string text = log_text(options_.log_text, stage, sql);
+  active->logged.sql = text;
+  active->logged.sql_is_whole = text == sql;
+  const std::lock_guard lock(registry_->mutex);
+  active->info.sql = options_.log_text == LogText::Full ? std::string(sql) : std::move(text);
 }
 
 Result<QueryAnswer> QueryService::run(const RequestContext& context, const SqlRequest& request) {
@@ -221,12 +236,20 @@ Status check_reads_only(const SqlRequest& request, const ParsedStatement& parsed
              : Status();
 }
 
+bool writes_rows(const SqlStatement& statement) {
+  return std::holds_alternative<InsertStatement>(statement) ||
+         std::holds_alternative<ChangeStatement>(statement);
+}
+
 }  // namespace
 
 Result<QueryAnswer> QueryService::run_active(const std::shared_ptr<Active>& active,
-                                             const SqlRequest& request) {
+                                             SqlRequest& request) {
   const RequestContext& context = active->context;
   LH_ASSIGN_OR_RETURN(const auto parsed, parse(context, request.sql));
+  if (!std::holds_alternative<TransactionStatement>(parsed->statement)) {
+    note_text(active, request.sql, LogStage::Parsed);  // Those in a transaction are parsed later.
+  }
   if (request.engine == EngineChoice::Cluster &&
       !std::holds_alternative<SelectStatement>(parsed->statement)) {
     return fail(ErrorCode::InvalidArgument, "engine trino: only a SELECT runs on the cluster",
@@ -241,26 +264,22 @@ Result<QueryAnswer> QueryService::run_active(const std::shared_ptr<Active>& acti
   if (std::holds_alternative<SelectStatement>(parsed->statement)) {
     LH_RETURN_IF_ERROR(run_select(context, parsed, request, answer));
     if (answer.is_unchanged) {
+      note_text(active, request.sql, LogStage::Bound);
       active->logged.cached = true;
       registry_->finish(active, {});
       return answer;
     }
     stream = std::move(answer.stream);
-  } else if (const auto* explain = std::get_if<ExplainStatement>(&parsed->statement)) {
-    LH_ASSIGN_OR_RETURN(
-        StatementPlan planned,
-        plan_statement(context, planner_, parsed, request,
-                       explain->analyze ? PlanPurpose::ExplainAnalyze : PlanPurpose::Explain));
-    answer.snapshot_ids = std::move(planned.snapshot_ids);
-    registry_->set_state(active, "running");
-    LH_ASSIGN_OR_RETURN(stream, execute(context, std::move(planned), request,
-                                        explain->analyze ? "EXPLAIN ANALYZE {}" : "EXPLAIN {}"));
+  } else if (std::holds_alternative<ExplainStatement>(parsed->statement)) {
+    LH_ASSIGN_OR_RETURN(stream, run_explain(active, parsed, request, answer));
   } else {
     registry_->set_state(active, "writing");
+    request.kept_sql = log_text(options_.log_text, LogStage::Bound, request.sql);
     LH_ASSIGN_OR_RETURN(WriteAnswer written, writer_.run(context, parsed, request));
     answer.snapshot_ids = std::move(written.snapshot_ids);
     stream = std::move(written.stream);
   }
+  note_text(active, request.sql, LogStage::Bound);
   registry_->set_state(active, "streaming");
   active->logged.cached = answer.is_cached;
   active->logged.snapshot_ids = answer.snapshot_ids;
@@ -268,28 +287,46 @@ Result<QueryAnswer> QueryService::run_active(const std::shared_ptr<Active>& acti
   return answer;
 }
 
+Result<std::unique_ptr<engine::ResultStream>> QueryService::run_explain(
+    const std::shared_ptr<Active>& active, const std::shared_ptr<const ParsedStatement>& parsed,
+    const SqlRequest& request, QueryAnswer& answer) {
+  const RequestContext& context = active->context;
+  const auto& explain = std::get<ExplainStatement>(parsed->statement);
+  if (!explain.write.empty()) {
+    LH_ASSIGN_OR_RETURN(const auto inner, parse(context, explain.write));
+    registry_->set_state(active, "running");
+    LH_ASSIGN_OR_RETURN(const ExplainedWrite write, writer_.explain(context, inner, request));
+    engine::Statement rows = explain_rows(write.plan, write.effect);
+    prepare(rows, request);
+    return engine_.execute(context, std::move(rows));
+  }
+  LH_ASSIGN_OR_RETURN(
+      StatementPlan planned,
+      plan_statement(context, planner_, parsed, request,
+                     explain.analyze ? PlanPurpose::ExplainAnalyze : PlanPurpose::Explain));
+  answer.snapshot_ids = std::move(planned.snapshot_ids);
+  registry_->set_state(active, "running");
+  return execute(context, std::move(planned), request,
+                 explain.analyze ? "EXPLAIN ANALYZE {}" : "EXPLAIN {}");
+}
+
 Result<std::string> QueryService::explain(const RequestContext& context,
                                           const SqlRequest& request) {
   LH_ASSIGN_OR_RETURN(const auto parsed, parse(context, request.sql));
   LH_RETURN_IF_ERROR(check_reads_only(request, *parsed));
-  // Of what writes the rows of a SELECT, it is that one's plan.
   const SqlStatement& statement = parsed->statement;
-  if (parsed->tree.is_null() || std::holds_alternative<ExplainStatement>(statement) ||
-      std::holds_alternative<ChangeStatement>(statement)) {
+  if (writes_rows(statement)) {
+    LH_ASSIGN_OR_RETURN(const ExplainedWrite write, writer_.explain(context, parsed, request));
+    return fmt::format("{}\n{}\n", write.plan, write.effect);
+  }
+  // Of what makes a table or a view of a SELECT, it is that one's plan.
+  if (parsed->tree.is_null() || std::holds_alternative<ExplainStatement>(statement)) {
     return fail(ErrorCode::InvalidArgument, "what does not read has no plan to explain",
                 "Send the SELECT itself.");
   }
   LH_ASSIGN_OR_RETURN(StatementPlan planned,
                       plan_statement(context, planner_, parsed, request, PlanPurpose::Explain));
-  planned.statement.around_tree = "EXPLAIN {}";
-  LH_ASSIGN_OR_RETURN(const auto rows, engine_.query_rows(context, std::move(planned.statement)));
-  std::string text;
-  for (const json::array& row : rows.rows) {
-    if (!row.empty() && row.back().is_string()) {
-      text.append(row.back().get_string());
-    }
-  }
-  return text;
+  return plan_text(context, engine_, std::move(planned.statement));
 }
 
 std::vector<RunningQuery> QueryService::running() const {

@@ -22,6 +22,7 @@
 #include "engine/engine.h"
 #include "engine/statement_monitor.h"
 #include "query/cluster.h"
+#include "query/log_text.h"
 #include "query/plan_cache.h"
 #include "query/query_log.h"
 #include "query/result_cache.h"
@@ -52,7 +53,7 @@ struct QueryAnswer {
 /// A statement that runs now.
 struct RunningQuery {
   std::string id;
-  std::string sql;
+  std::string sql;  ///< As much as may be kept of it: all of it, or as log_text() says.
   std::string principal;
   std::chrono::system_clock::time_point started;
   std::string state;  ///< "planning", "waiting", "running", "writing", "streaming".
@@ -78,6 +79,7 @@ class QueryService {
     Planner::Options planner;
     Cluster* cluster = nullptr;  ///< Where big SELECTs go; null: there is none.
     QueryLog* log = nullptr;     ///< Null: none is kept.
+    LogText log_text = LogText::Full;
   };
 
   QueryService(catalog::Catalog& catalog, engine::Engine& engine, TableSource& source,
@@ -91,7 +93,8 @@ class QueryService {
   /// NotFound, with the nearest names, for an unknown table.
   Result<QueryAnswer> run(const RequestContext& context, const SqlRequest& request);
 
-  /// DuckDB's plan of a SELECT, as text.
+  /// The engine's plan of a SELECT, as text; of a statement that writes rows also what it would do.
+  /// Nothing is written.
   Result<std::string> explain(const RequestContext& context, const SqlRequest& request);
 
   [[nodiscard]] ResultCacheStats result_cache_stats() const { return results_.stats(); }
@@ -106,12 +109,15 @@ class QueryService {
   Result<std::shared_ptr<const ParsedStatement>> parse(const RequestContext& context,
                                                        const std::string& sql);
   void keep(const std::string& sql, const std::shared_ptr<const ParsedStatement>& parsed);
-  Result<QueryAnswer> run_active(const std::shared_ptr<Active>& active, const SqlRequest& request);
+  Result<QueryAnswer> run_active(const std::shared_ptr<Active>& active, SqlRequest& request);
   /// A SELECT's plan: a kept one if it still holds.
   Result<std::shared_ptr<const KeptPlan>> plan_select(
       const RequestContext& context, const std::shared_ptr<const ParsedStatement>& parsed,
       const SqlRequest& request, bool may_be_held);
   void prepare(engine::Statement& statement, const SqlRequest& request) const;
+  Result<std::unique_ptr<engine::ResultStream>> run_explain(
+      const std::shared_ptr<Active>& active, const std::shared_ptr<const ParsedStatement>& parsed,
+      const SqlRequest& request, QueryAnswer& answer);
   Status run_select(const RequestContext& context,
                     const std::shared_ptr<const ParsedStatement>& parsed, const SqlRequest& request,
                     QueryAnswer& answer);
@@ -120,6 +126,8 @@ class QueryService {
                                                         const SqlRequest& request,
                                                         std::string_view around);
   std::shared_ptr<Active> begin(const RequestContext& context, const SqlRequest& request);
+  /// Puts down what may be kept of the text, now that so much is known of it.
+  void note_text(const std::shared_ptr<Active>& active, std::string_view sql, LogStage stage);
 
   engine::Engine& engine_;
   Planner planner_;

@@ -23,7 +23,6 @@
 #include "query/copy_statement.h"
 #include "query/parquet_stats.h"
 #include "query/row_check.h"
-#include "query/sql_excerpt.h"
 #include "query/tree.h"
 
 namespace lakehouse::query {
@@ -401,11 +400,8 @@ class RowChanges::Run {
   }
 
   [[nodiscard]] bool is_rewritten(const Touched& one) const {
-    const std::string_view job = job_of(parsed_);
-    const std::string* mode = metadata_->property(
-        fmt::format("write.{}.mode", job == "insert" ? std::string_view("merge") : job));
-    return metadata_->format_version < 2 || (mode != nullptr && *mode == "copy-on-write") ||
-           2 * one.rows > one.task.file->record_count;
+    return copies(one.rows, one.task.file->record_count) ||
+           !copies_always(parsed_, *metadata_).empty();
   }
 
   /// The rows that are new or have new values, and the other rows of files that are rewritten.
@@ -758,7 +754,7 @@ class RowChanges::Run {
     catalog::LineageRun run;
     run.job = job;
     if (!plan_.inputs.empty()) {
-      run.detail_json = json::serialize(json::object{{"sql", sql_excerpt(request_.sql)}});
+      run.detail_json = json::serialize(json::object{{"sql", request_.kept_sql}});
     }
     run.inputs = plan_.inputs;
     run.rows = rows;
@@ -779,6 +775,18 @@ class RowChanges::Run {
   std::string write_id_ = new_uuid();
   std::size_t adopted_ = 0;
 };
+
+std::string RowChanges::copies_always(const ParsedStatement& parsed,
+                                      const iceberg::TableMetadata& table) {
+  const std::string_view job = job_of(parsed);
+  const std::string property =
+      fmt::format("write.{}.mode", job == "insert" ? std::string_view("merge") : job);
+  const std::string* mode = table.property(property);
+  if (mode != nullptr && *mode == "copy-on-write") {
+    return fmt::format("{} says so", property);
+  }
+  return table.format_version < 2 ? "format version 1 has no deletes" : "";
+}
 
 Result<RowsChanged> RowChanges::run(const RequestContext& context, WriteTransaction& transaction,
                                     const catalog::TableIdentifier& table,

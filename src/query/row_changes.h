@@ -64,6 +64,13 @@ class RowChanges {
                           const catalog::TableIdentifier& table, const ParsedStatement& parsed,
                           const SqlRequest& request);
 
+  /// Why files that lose a row are always written anew, as a clause; empty if that depends on how
+  /// many rows they lose.
+  static std::string copies_always(const ParsedStatement& parsed,
+                                   const iceberg::TableMetadata& table);
+  /// Of files with `rows`, of which so many go.
+  static bool copies(std::int64_t gone, std::int64_t rows) { return 2 * gone > rows; }
+
  private:
   class Run;
 

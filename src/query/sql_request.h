@@ -40,6 +40,8 @@ struct SqlRequest {
   std::function<bool(std::string_view tag)> knows_tag;
   /// Told how the statement fares in the engine; the service sets it.
   std::shared_ptr<engine::StatementMonitor> monitor;
+  /// Of a write: what lineage keeps of its text; the service sets it.
+  std::string kept_sql;
   /// InvalidArgument for whatever is no SELECT: for statements that a model wrote.
   bool reads_only = false;
   /// A question of the server's own, in the caller's name: not in the log, and all of its rows,

@@ -189,22 +189,26 @@ class Parser : private TokenCursor {
       statement.select = select_from(begin);
       return statement;
     }
+    if (statement.analyze) {
+      return fail_at(tokens_[begin], "EXPLAIN ANALYZE would run a statement that writes",
+                     "EXPLAIN alone shows its plan.");
+    }
+    if (std::holds_alternative<InsertStatement>(inner) ||
+        std::holds_alternative<ChangeStatement>(inner)) {
+      statement.write = select_from(begin).sql;
+      return statement;
+    }
     const SelectStatement* source = source_of(inner);
-    if (source == nullptr || statement.analyze) {
-      return fail_at(tokens_[begin],
-                     statement.analyze ? "EXPLAIN ANALYZE would run a statement that writes"
-                                       : "what does not read has no plan to explain",
+    if (source == nullptr) {
+      return fail_at(tokens_[begin], "what does not read has no plan to explain",
                      "Explain a SELECT of the same rows.");
     }
     statement.select = *source;
     std::fill_n(statement.select.sql.begin(), tokens_[begin].position, ' ');
     return statement;
   }
-  /// The SELECT whose rows a statement writes: its plan is theirs.
+  /// The SELECT that a statement makes something of: its plan is that one's.
   static const SelectStatement* source_of(const SqlStatement& statement) {
-    if (const auto* insert = std::get_if<InsertStatement>(&statement)) {
-      return &insert->source;
-    }
     if (const auto* view = std::get_if<CreateViewStatement>(&statement)) {
       return &view->source;
     }

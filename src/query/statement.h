@@ -45,10 +45,12 @@ struct SelectStatement {
   [[nodiscard]] std::optional<std::size_t> position(std::size_t in_sql) const;
 };
 
-/// EXPLAIN [ANALYZE] of a SELECT.
+/// EXPLAIN [ANALYZE] of a SELECT, or EXPLAIN of a statement that writes.
 struct ExplainStatement {
   SelectStatement select;
   bool analyze = false;
+  /// INSERT, UPDATE, DELETE or MERGE, instead of `select`. Keeps the positions of the whole text.
+  std::string write;
 };
 
 /// A column and what it becomes.

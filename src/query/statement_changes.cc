@@ -58,18 +58,6 @@ Result<std::vector<std::unique_lock<std::timed_mutex>>> lock_all(const RequestCo
   return locks;
 }
 
-/// An engine's error in a statement's own words is at the first place that carries the name.
-void find_place(const ParsedStatement& parsed, Error& error) {
-  if (error.code != ErrorCode::InvalidArgument) {
-    return;
-  }
-  for (const json::value* tree : {&parsed.tree, &parsed.conflict, &parsed.returning}) {
-    if (!error.position_bytes && tree->is_object()) {
-      error.position_bytes = find_position(*tree, error.message);
-    }
-  }
-}
-
 }  // namespace
 
 Result<catalog::TableIdentifier> StatementWriter::target_of(const RequestContext& context,
@@ -80,6 +68,12 @@ Result<catalog::TableIdentifier> StatementWriter::target_of(const RequestContext
     return at_position(std::move(table).error(), name.position);
   }
   return table;
+}
+
+Status StatementWriter::check_as_of(const SqlRequest& request) {
+  return request.as_of ? fail(ErrorCode::InvalidArgument, "as_of is for statements that only read",
+                              "AT (TIMESTAMP => ...) behind a table reads it as it was then.")
+                       : Status();
 }
 
 Result<StatementWriter::Outcome> StatementWriter::run_transaction(
@@ -133,10 +127,7 @@ Result<StatementWriter::Outcome> StatementWriter::change_rows(const RequestConte
                                                               const Statements& statements,
                                                               bool commits,
                                                               const SqlRequest& request) {
-  if (request.as_of) {
-    return fail(ErrorCode::InvalidArgument, "as_of is for statements that only read",
-                "AT (TIMESTAMP => ...) behind a table reads it as it was then.");
-  }
+  LH_RETURN_IF_ERROR(check_as_of(request));
   LH_ASSIGN_OR_RETURN(const auto turn, take_turn(context, statements));
   TableStates read;
   for (int tries = 1;; ++tries) {

@@ -5,7 +5,9 @@
 #include <boost/json/serialize.hpp>
 
 #include "query/change_plan.h"
+#include "query/error_position.h"
 #include "query/planner.h"
+#include "query/rewrite.h"
 #include "query/select_tree.h"
 #include "query/tree.h"
 
@@ -60,7 +62,7 @@ Result<std::shared_ptr<const ParsedStatement>> parse_whole(const RequestContext&
   if (const auto* one = std::get_if<SelectStatement>(&out->statement)) {
     select = one;
   } else if (const auto* explain = std::get_if<ExplainStatement>(&out->statement)) {
-    select = &explain->select;
+    select = explain->write.empty() ? &explain->select : nullptr;
   } else if (const auto* create = std::get_if<CreateTableStatement>(&out->statement)) {
     select = create->source ? &*create->source : nullptr;
   } else if (const auto* view = std::get_if<CreateViewStatement>(&out->statement)) {
@@ -82,6 +84,17 @@ Result<std::shared_ptr<const ParsedStatement>> parse_whole(const RequestContext&
     LH_RETURN_IF_ERROR(parse_into(context, engine, **returning, &out->returning));
   }
   return out;
+}
+
+void find_place(const ParsedStatement& parsed, Error& error) {
+  if (error.code != ErrorCode::InvalidArgument) {
+    return;
+  }
+  for (const boost::json::value* tree : {&parsed.tree, &parsed.conflict, &parsed.returning}) {
+    if (!error.position_bytes && tree->is_object()) {
+      error.position_bytes = find_position(*tree, error.message);
+    }
+  }
 }
 
 Result<StatementPlan> plan_statement(const RequestContext& context, Planner& planner,

@@ -35,6 +35,9 @@ Result<std::shared_ptr<const ParsedStatement>> parse_whole(const RequestContext&
                                                            engine::Engine& engine,
                                                            const std::string& sql);
 
+/// An engine's error in a statement's own words is at the first place that carries the name.
+void find_place(const ParsedStatement& parsed, Error& error);
+
 /// The SELECT of a statement, ready for an engine. The latter members are PlannedSelect's.
 struct StatementPlan {
   engine::Statement statement;

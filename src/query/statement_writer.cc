@@ -18,7 +18,6 @@
 #include "query/planner.h"
 #include "query/rewrite.h"
 #include "query/row_check.h"
-#include "query/sql_excerpt.h"
 
 namespace lakehouse::query {
 namespace {
@@ -170,7 +169,7 @@ catalog::LineageRun lineage_of(std::string job, std::vector<catalog::LineageInpu
   run.job = std::move(job);
   // What reads no table holds the rows themselves, which are not to be kept here.
   if (!inputs.empty()) {
-    run.detail_json = json::serialize(json::object{{"sql", sql_excerpt(request.sql)}});
+    run.detail_json = json::serialize(json::object{{"sql", request.kept_sql}});
   }
   run.inputs = std::move(inputs);
   return run;

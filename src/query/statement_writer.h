@@ -30,6 +30,12 @@ struct WriteAnswer {
   std::vector<std::pair<std::string, std::int64_t>> snapshot_ids;
 };
 
+/// What a statement that writes rows would do.
+struct ExplainedWrite {
+  std::string plan;    ///< The engine's, of the SELECT that finds the rows.
+  std::string effect;  ///< What would be written, in words.
+};
+
 /// Runs the statements that are no SELECT. A SELECT in them is planned as any other and handed to
 /// the TableWriter. With an Idempotency-Key the receipt is put down in the transaction of the
 /// commit, and a repetition is answered from it. Thread-safe; calls block.
@@ -54,6 +60,12 @@ class StatementWriter {
   Result<WriteAnswer> run(const RequestContext& context,
                           const std::shared_ptr<const ParsedStatement>& parsed,
                           const SqlRequest& request);
+  /// Of INSERT, UPDATE, DELETE or MERGE. Refuses what `run` would, as far as that shows without the
+  /// rows, and writes nothing. Of a table that the caller may see a part of only neither rows nor
+  /// numbers are told.
+  Result<ExplainedWrite> explain(const RequestContext& context,
+                                 const std::shared_ptr<const ParsedStatement>& parsed,
+                                 const SqlRequest& request);
 
  private:
   using Statements = std::vector<std::shared_ptr<const ParsedStatement>>;
@@ -109,6 +121,7 @@ class StatementWriter {
                             const std::shared_ptr<WriteTransaction>& transaction,
                             const std::shared_ptr<const ParsedStatement>& parsed,
                             const SqlRequest& request, bool is_last);
+  static Status check_as_of(const SqlRequest& request);
   Result<catalog::TableIdentifier> target_of(const RequestContext& context,
                                              const ParsedStatement& parsed);
   Result<std::vector<std::unique_lock<std::timed_mutex>>> take_turn(const RequestContext& context,

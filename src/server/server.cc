@@ -136,6 +136,7 @@ class Server::Parts {
     query_options.timeout = config.query.timeout;
     query_log_.emplace(*metastore_, query::QueryLog::Options{.rows_max = config.query.log_rows});
     query_options.log = &*query_log_;
+    LH_ASSIGN_OR_RETURN(query_options.log_text, query::log_text_from(config.query.log_statements));
     query_options.row_limit = static_cast<std::uint64_t>(config.query.row_limit);
     macros_.emplace(*metastore_);
     query_options.planner.macros = &*macros_;

@@ -172,7 +172,8 @@ constexpr std::string_view kRunning = R"({
   "type":"object","required":["queries"],"properties":{"queries":{"type":"array","items":{
   "type":"object","required":["id","sql","principal","started","elapsed_ms","state","lane",
     "attempts"],"properties":{
-  "id":{"type":"string"},"sql":{"type":"string"},"principal":{"type":"string"},
+  "id":{"type":"string"},"principal":{"type":"string"},
+  "sql":{"type":"string","description":"As far as query.log_statements lets it be shown."},
   "started":{"type":"string","format":"date-time"},"elapsed_ms":{"type":"integer"},
   "state":{"type":"string","enum":["planning","waiting","running","writing","streaming"]},
   "lane":{"type":"string","enum":["light","heavy","file","none"]},

@@ -22,11 +22,13 @@ constexpr std::string_view kEntry = R"({
     "cached","attempts","rows","bytes","scan_bytes","memory_peak_bytes","spill_peak_bytes",
     "snapshot_ids"],"properties":{
   "id":{"type":"string"},"principal":{"type":"string"},
-  "sql":{"type":"string","description":"Its first 2,000 bytes."},
+  "sql":{"type":"string",
+    "description":"Its first 2,000 bytes, as far as query.log_statements lets them be kept."},
   "started":{"type":"string","format":"date-time"},
   "elapsed_ms":{"type":"number","description":"Until its last row had left."},
   "code":{"type":"string","description":"OK, or the error's code."},
-  "message":{"type":"string","description":"Of the error."},
+  "message":{"type":"string",
+    "description":"Of the error; not there unless query.log_statements is full."},
   "engine":{"type":"string"},
   "lane":{"type":"string","enum":["light","heavy","file","none"]},
   "cached":{"type":"boolean"},
@@ -157,7 +159,8 @@ net::awaitable<Result<Response>> QueryLogHandlers::plan(Request request) {
     LH_ASSIGN_OR_RETURN(const LoggedQuery query, log_.find(context, id));
     if (!query.sql_is_whole || !query.params_are_whole) {
       return fail(ErrorCode::FailedPrecondition,
-                  "the statement or its parameters are too long to be kept whole",
+                  "the statement or its parameters were not kept whole: they are too long, or "
+                  "query.log_statements keeps literals out",
                   "Send it to POST /query/explain.");
     }
     query::SqlRequest sql;

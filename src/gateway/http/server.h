@@ -35,6 +35,8 @@ struct ServerOptions {
   std::chrono::milliseconds request_timeout{3'600'000};
   /// How long requests may take to notice that they were cancelled when the server stops.
   std::chrono::milliseconds cancel_time{3000};
+  /// False: the log has errors by their codes only; what they say may quote a request.
+  bool logs_messages = true;
 };
 
 /// HTTP/1.1 over TCP or TLS: accepts, reads requests within limits, has them handled by the

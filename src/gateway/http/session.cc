@@ -559,11 +559,14 @@ class Session final : public SessionHandle,
     return response;
   }
 
+  [[nodiscard]] std::string_view loggable(const Error& error) const {
+    return shared_.options.logs_messages ? std::string_view(error.message) : "a request failed";
+  }
   void note_error(const Error& error) {
     const LogLevel level = error.code == ErrorCode::Internal || error.code == ErrorCode::DataLoss
                                ? LogLevel::Error
                                : LogLevel::Debug;
-    shared_.log.write(level, "gateway", context(), error.message,
+    shared_.log.write(level, "gateway", context(), loggable(error),
                       {{.name = "code", .value = to_string(error.code)},
                        {.name = "route", .value = exchange_->route}});
   }
@@ -679,7 +682,7 @@ class Session final : public SessionHandle,
       Result<std::optional<std::string>> next = co_await pull(source);
       if (!next) {
         shared_.log.write(LogLevel::Warn, "gateway", context(),
-                          "a response was cut: " + next.error().message,
+                          fmt::format("a response was cut: {}", loggable(next.error())),
                           {{.name = "code", .value = to_string(next.error().code)}});
         cut_ = true;
         co_return false;

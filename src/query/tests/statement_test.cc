@@ -155,8 +155,10 @@ TEST(Statement, DropAndSchemasAndExplain) {
   EXPECT_TRUE(parsed<DropSchemaStatement>("DROP SCHEMA a CASCADE").cascade);
   EXPECT_EQ(parsed<ExplainStatement>("EXPLAIN SELECT 1").select.sql, "        SELECT 1");
   EXPECT_TRUE(parsed<ExplainStatement>("EXPLAIN ANALYZE FROM t").analyze);
-  EXPECT_EQ(parsed<ExplainStatement>("EXPLAIN INSERT INTO t SELECT 1").select.sql,
-            "                      SELECT 1");
+  EXPECT_EQ(parsed<ExplainStatement>("EXPLAIN INSERT INTO t SELECT 1").write,
+            "        INSERT INTO t SELECT 1");
+  EXPECT_EQ(parsed<ExplainStatement>("EXPLAIN WITH a AS (SELECT 1) DELETE FROM t;").write,
+            "        WITH a AS (SELECT 1) DELETE FROM t");
   EXPECT_EQ(parsed<ExplainStatement>("EXPLAIN CREATE TABLE t AS FROM u").select.sql,
             "                          FROM u");
 }
