@@ -27,16 +27,17 @@ constexpr std::size_t kNameBytesMax = 200;
 // clang-format off
 constexpr std::array kPlain = std::to_array<std::string_view>({
     "!~~", "!~~*", "%", "*", "+", "-", "/", "//", "^@", "alias", "any_value", "approx_quantile",
-    "arg_max", "arg_min", "array_agg", "avg", "bit_and", "bit_or", "bit_xor", "bool_and",
-    "bool_or", "char_length", "contains", "corr", "count", "count_if", "count_star", "day",
-    "ends_with", "error", "first", "getvariable", "grouping", "grouping_id", "hour", "ilike_escape",
-    "lag", "last", "lcase", "lead", "length", "like_escape", "list", "list_value", "lower", "ltrim",
-    "max", "md5", "median", "min", "minute", "mode", "month", "not_ilike_escape",
-    "not_like_escape", "prefix", "quantile", "quantile_cont", "quantile_disc", "quarter", "random",
-    "regr_slope", "replace", "reverse", "row", "rtrim", "second", "sha256", "starts_with",
-    "stddev", "stddev_pop", "stddev_samp", "string_agg", "strlen", "struct_extract", "struct_pack",
-    "substr", "substring", "suffix", "sum", "trim", "typeof", "ucase", "unlist", "unnest", "upper",
-    "var_pop", "var_samp", "variance", "year", "||", "~~", "~~*"});
+    "arg_max", "arg_min", "array_agg", "avg", "bit_and", "bit_or", "bit_xor", "bool_and", "bool_or",
+    "char_length", "concat", "concat_ws", "contains", "corr", "count", "count_if", "count_star",
+    "day", "ends_with", "error", "first", "getvariable", "greatest", "grouping", "grouping_id",
+    "hash", "hour", "ilike_escape", "lag", "last", "lcase", "lead", "least", "length",
+    "like_escape", "list", "list_value", "lower", "ltrim", "max", "md5", "median", "min", "minute",
+    "mode", "month", "not_ilike_escape", "not_like_escape", "prefix", "quantile", "quantile_cont",
+    "quantile_disc", "quarter", "random", "regr_slope", "replace", "reverse", "row", "rtrim",
+    "second", "sha256", "starts_with", "stddev", "stddev_pop", "stddev_samp", "string_agg",
+    "strlen", "struct_extract", "struct_pack", "substr", "substring", "suffix", "sum", "trim",
+    "typeof", "ucase", "unlist", "unnest", "upper", "var_pop", "var_samp", "variance", "year", "||",
+    "~~", "~~*"});
 /// Casts that DuckDB takes to be safe from each narrower type that it has are none of these.
 constexpr std::array kPlainTypes = std::to_array<std::string_view>({
     "BIGINT", "BOOLEAN", "DATE", "DOUBLE", "FLOAT", "HUGEINT", "INTEGER", "SMALLINT", "TINYINT",
@@ -63,11 +64,17 @@ bool varies(const json::value& at) {
          std::ranges::any_of(*node, [](const auto& field) { return varies(field.value()); });
 }
 
-/// True for what differs from row to row, and is one value.
+/// *COLUMNS(...): as many arguments as there are columns, of which nothing can be made but that.
+bool is_unpacked(const json::value& argument) {
+  return argument.is_object() && text_of(argument.get_object(), "type") == "OPERATOR_UNPACK";
+}
+
+/// True for what differs from row to row, and is one value: COLUMNS(...) is, in each of the calls
+/// that it makes of one.
 bool is_wrappable(const json::value& argument) {
   const json::object* node = argument.if_object();
   return node != nullptr && text_of(*node, "class") != "LAMBDA" &&
-         text_of(*node, "class") != "STAR" && text_of(*node, "type") != "OPERATOR_UNPACK" &&
+         (text_of(*node, "class") != "STAR" || names_columns(*node)) && !is_unpacked(argument) &&
          varies(argument);
 }
 
@@ -109,6 +116,12 @@ std::string constant_name(const json::object& node) {
 
 }  // namespace
 
+bool names_columns(const json::object& node) {
+  const json::value* columns = node.if_contains("columns");
+  return text_of(node, "class") == "STAR" && columns != nullptr && columns->is_bool() &&
+         columns->get_bool();
+}
+
 bool wants_guard(const json::object& expression) {
   const std::string_view kind = text_of(expression, "class");
   if (kind == "CAST") {
@@ -126,19 +139,23 @@ bool wants_guard(const json::object& expression) {
   }
   const json::value* children = expression.if_contains("children");
   return children != nullptr && children->is_array() &&
-         std::ranges::any_of(children->get_array(), is_wrappable);
+         std::ranges::any_of(children->get_array(), [](const json::value& child) {
+           return is_wrappable(child) || is_unpacked(child);
+         });
 }
 
-void guard_call(json::object& expression) {
+bool guard_call(json::object& expression) {
   if (json::value* child = expression.if_contains("child"); child != nullptr) {
     wrap(*child);
-    return;
+    return true;
   }
   json::array* children = children_of(expression);
   const auto first = std::ranges::find_if(*children, is_wrappable);
-  if (first != children->end()) {
-    wrap(*first);
+  if (first == children->end()) {
+    return false;
   }
+  wrap(*first);
+  return true;
 }
 
 std::string name_of_call(const json::object& expression) {

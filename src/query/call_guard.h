@@ -21,12 +21,16 @@ namespace lakehouse::query {
 /// The member that marks the coalesce in a tree: what it is for means nothing elsewhere.
 inline constexpr std::string_view kGuardMember = "lh_guard";
 
+/// COLUMNS(...), and not the * of a list, in an object of class STAR.
+bool names_columns(const boost::json::object& node);
+
 /// True for calls and casts that may fail without DuckDB knowing it. Aggregates and what is known
 /// not to fail, or rightly known to fail, is none.
 bool wants_guard(const boost::json::object& expression);
 
-/// `expression` wants one. Its arguments move.
-void guard_call(boost::json::object& expression);
+/// `expression` wants one. Its arguments move. False where none of them can take it: all come from
+/// a *COLUMNS(...).
+[[nodiscard]] bool guard_call(boost::json::object& expression);
 
 /// A name for an unaliased column of a SELECT list, near to what DuckDB would call it.
 std::string name_of_call(const boost::json::object& expression);

@@ -125,10 +125,10 @@ class Planning final : private FunctionResolver {
       }
     }
     if (hides_rows_) {
-      guard_calls(top.analysis);
+      LH_RETURN_IF_ERROR(guard_calls(top.analysis));
       for (const auto& unit : units_) {
         if (!unit->is_trusted) {
-          guard_calls(unit->analysis);
+          LH_RETURN_IF_ERROR(guard_calls(unit->analysis));
         }
       }
     }

@@ -286,6 +286,27 @@ bool is_reserved_name(std::string_view name) {
          lower.starts_with("lh_");
 }
 
+/// COLUMNS(an expression over the names of columns), which DuckDB computes while it binds: no cell
+/// comes to it, and a guard in it is no constant any more.
+bool chooses_columns(const object& node) {
+  const value* chosen = node.if_contains("expr");
+  const value* replaced = node.if_contains("replace_list");
+  return text_of(node, "class") == "STAR" && chosen != nullptr && chosen->is_object() &&
+         (replaced == nullptr || !replaced->is_array() || replaced->get_array().empty());
+}
+
+/// True if some node inside is such. What chooses columns is not looked into.
+bool holds(const value& at, bool (*is_such)(const object&)) {
+  if (const array* list = at.if_array()) {
+    return std::ranges::any_of(*list, [&](const value& one) { return holds(one, is_such); });
+  }
+  const object* node = at.if_object();
+  return node != nullptr && (is_such(*node) || (!chooses_columns(*node) &&
+                                                std::ranges::any_of(*node, [&](const auto& field) {
+                                                  return holds(field.value(), is_such);
+                                                })));
+}
+
 /// What a SELECT's FROM shows of unaliased tables: how they were written and what they are called.
 struct Shown {
   std::vector<std::string> parts;  ///< Lower case.
@@ -463,25 +484,16 @@ class Walker {
     return {};
   }
 
-  /// A guard must not show in what a column is called.
+  /// A guard must not show in what a column is called. What COLUMNS(...) makes is called as the
+  /// column that it is made of.
   void note_unnamed(object& select) {
-    const auto holds_call = [](const auto& self, const value& at) -> bool {
-      if (const array* list = at.if_array()) {
-        return std::ranges::any_of(*list, [&self](const value& one) { return self(self, one); });
-      }
-      const object* node = at.if_object();
-      return node != nullptr &&
-             (wants_guard(*node) || std::ranges::any_of(*node, [&self](const auto& field) {
-                return self(self, field.value());
-              }));
-    };
     value* list = select.if_contains("select_list");
     for (std::size_t i = 0; !found_.calls.empty() && list != nullptr && list->is_array() &&
                             i < list->get_array().size();
          ++i) {
       value& item = list->get_array()[i];
       if (item.is_object() && text_of(item.get_object(), "alias").empty() &&
-          text_of(item.get_object(), "class") != "STAR" && holds_call(holds_call, item)) {
+          holds(item, wants_guard) && !holds(item, names_columns)) {
         found_.unnamed.push_back(&item.get_object());
       }
     }
@@ -819,7 +831,11 @@ class Walker {
     if (name == "COLUMN_REF") {
       LH_RETURN_IF_ERROR(column_ref(inner));
     }
+    const std::size_t calls = found_.calls.size();
     LH_RETURN_IF_ERROR(of_kind(inner, "class", kExpressions, "expression"));
+    if (chooses_columns(inner)) {
+      found_.calls.resize(calls);
+    }
     if (wants_guard(inner)) {
       found_.calls.push_back(&inner);
     }
@@ -958,17 +974,24 @@ Result<Analysis> analyse(boost::json::object& document, const AnalyseOptions& op
   return Walker(options).run(document);
 }
 
-void guard_calls(const Analysis& analysis) {
+Status guard_calls(const Analysis& analysis) {
   std::vector<std::string> names;
   for (const boost::json::object* item : analysis.unnamed) {
     names.push_back(name_of_call(*item));
   }
   for (boost::json::object* call : analysis.calls) {
-    guard_call(*call);
+    if (!guard_call(*call)) {
+      return refuse(*call,
+                    fmt::format("{}(*COLUMNS(...)) is not understood where rows of a table are "
+                                "deleted or hidden",
+                                text_of(*call, "function_name")),
+                    "Write its arguments out.");
+    }
   }
   for (std::size_t i = 0; i < names.size(); ++i) {
     (*analysis.unnamed[i])["alias"] = names[i];
   }
+  return {};
 }
 
 void replace_table(const TableReference& table, boost::json::object source) {

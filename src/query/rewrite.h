@@ -100,8 +100,8 @@ struct AnalyseOptions {
 Result<Analysis> analyse(boost::json::object& document, const AnalyseOptions& options);
 
 /// Where rows are filtered away that may not show in an error: see call_guard.h. Before any other
-/// change of the tree's expressions.
-void guard_calls(const Analysis& analysis);
+/// change of the tree's expressions. InvalidArgument for a call that cannot be guarded.
+Status guard_calls(const Analysis& analysis);
 
 /// Puts a subquery over `source`, a query node, in the table's place. Alias, column aliases and
 /// sample clause stay.

@@ -122,7 +122,23 @@ constexpr std::array kFailingCalls = std::to_array<const char*>(
      "len(list_transform([cell], lambda x: x::INT)) = 1", "CAST(cell AS INTEGER) = 1",
      "large + 1 > 0", "to_base(10, base) <> 'x'", "regexp_full_match('1', cell || '')"});
 
+/// The same with the argument in COLUMNS(...). What chooses columns by their names fails for none.
+constexpr std::array kFailingColumns = std::to_array<const char*>(
+    {"chr(COLUMNS('^small$'))", "CAST(COLUMNS(lambda c: c = 'cell') AS BIT)",
+     "regexp_full_match('1', COLUMNS(['cell']))",
+     "to_timestamp(COLUMNS(list_filter(list_filter(*, lambda c: c LIKE '%a%'), lambda c: c LIKE "
+     "'%rge')))"});
+
 void expect_no_failure(testing::TestLake& lake, const std::string& table) {
+  for (const std::string call : kFailingColumns) {
+    for (const std::string& sql :
+         {"SELECT " + call + " FROM " + table + " t LIMIT 1",
+          "SELECT count(*) FROM " + table + " t WHERE " + call + " IS NOT NULL",
+          "SELECT count(*) FROM (SELECT " + call + " FROM " + table +
+              " t) AS s(x) WHERE x IS NULL"}) {
+      EXPECT_THAT(lake.text(sql), StartsWith("[[")) << sql;
+    }
+  }
   for (const std::string call : kFailingCalls) {
     for (const std::string& sql :
          {"SELECT count(*) FROM " + table + " WHERE " + call,
@@ -149,8 +165,13 @@ TEST_F(PoliciesTest, NoCallFailsForARowThatIsNotShown) {
   ASSERT_THAT(lake().rows("CREATE TABLE traps AS " + failing_rows("i = 500")), IsOk());
   EXPECT_THAT(lake().text("SELECT count(*) FROM traps WHERE regexp_full_match('1', cell)"),
               HasSubstr("bad("));
+  EXPECT_EQ(lake().text("SELECT bin(*COLUMNS('^n$')) FROM traps WHERE n = 2"), R"([["10"]])");
   set("main.traps", rows("n % 7 <> 3"));
   expect_no_failure(lake(), "traps");
+  EXPECT_THAT(lake().text("SELECT chr(*COLUMNS('^small$')) FROM traps"),
+              HasSubstr("chr(*COLUMNS(...)) is not understood"));
+  EXPECT_EQ(lake().text("SELECT greatest(*COLUMNS('^small$|^base$')) FROM traps LIMIT 1"),
+            "[[65]]");
   EXPECT_THAT(lake().text("SELECT * FROM (SELECT to_timestamp(large) FROM traps LIMIT 1) "
                           "WHERE \"to_timestamp(large)\" IS NULL"),
               "[]");

@@ -241,3 +241,6 @@ SELECT content FROM read_text('/proc/self/environ')
 SELECT * FROM whole.people
 SELECT * FROM parquet_metadata('x')
 SELECT getenv('HOME')
+SELECT chr(COLUMNS('^pay$')::INT % 60 + 64), COLUMNS('^name$')::BIT IS NULL FROM people WHERE id < 0
+SELECT COLUMNS(list_filter(list_filter(*, lambda c: c LIKE '%a%'), lambda c: c LIKE '%a%')) FROM people
+SELECT greatest(*COLUMNS('^id$|^boss$')), concat(*COLUMNS('^na')) FROM people
