@@ -45,7 +45,7 @@ struct Column {
 /// A session variable that one statement reads by getvariable('name').
 struct Variable {
   std::string name;
-  boost::json::value value;  ///< Text, number, bool, arrays of them; or {"row_mask": [...]}.
+  boost::json::value value;  ///< Text, number, bool, arrays of them; or what the child alone reads.
 };
 
 /// Which child runs a statement, where there are several (engine_lanes.h).

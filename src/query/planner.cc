@@ -125,6 +125,7 @@ class Planning final : private FunctionResolver {
       }
     }
     if (hides_rows_) {
+      out_.variables.push_back({"lh_casts", boost::json::object{{"guards_casts", true}}});
       LH_RETURN_IF_ERROR(guard_calls(top.analysis));
       for (const auto& unit : units_) {
         if (!unit->is_trusted) {

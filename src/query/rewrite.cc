@@ -307,9 +307,9 @@ bool holds(const value& at, bool (*is_such)(const object&)) {
                                                 })));
 }
 
-/// What a SELECT's FROM shows of unaliased tables: how they were written and what they are called.
+/// What a SELECT's FROM shows: what it is called, and how unaliased tables were written.
 struct Shown {
-  std::vector<std::string> parts;  ///< Lower case.
+  std::vector<std::string> parts;  ///< Lower case. Empty for all but unaliased tables.
   std::string alias;
 };
 
@@ -610,13 +610,19 @@ class Walker {
     return parts;
   }
 
-  /// Notes the unaliased tables of a FROM, not those in its subqueries.
+  /// Notes what a FROM shows, not what its subqueries do.
   void show(object& ref) {
-    const std::string type = text_of(ref, "type");
-    if (type == "BASE_TABLE" && text_of(ref, "alias").empty() && !is_cte(ref)) {
-      Shown one{parts_of(ref), text_of(ref, "table_name")};
-      std::ranges::transform(one.parts, one.parts.begin(), to_lower);
-      ref["alias"] = one.alias;
+    const bool is_table = text_of(ref, "type") == "BASE_TABLE";
+    Shown one{{}, text_of(ref, "alias")};
+    if (is_table && one.alias.empty()) {
+      one.alias = text_of(ref, "table_name");
+      if (!is_cte(ref)) {
+        one.parts = parts_of(ref);
+        std::ranges::transform(one.parts, one.parts.begin(), to_lower);
+        ref["alias"] = one.alias;
+      }
+    }
+    if (!one.alias.empty()) {
       shown_.back().emplace_back(std::move(one), &ref);
     }
     for (const char* member : {"left", "right", "source"}) {
@@ -647,7 +653,8 @@ class Walker {
     auto& level = shown_.back();
     for (std::size_t i = 0; i < level.size(); ++i) {
       for (std::size_t j = i + 1; j < level.size(); ++j) {
-        if (to_lower(level[i].first.alias) == to_lower(level[j].first.alias) &&
+        if (!level[i].first.parts.empty() && !level[j].first.parts.empty() &&
+            to_lower(level[i].first.alias) == to_lower(level[j].first.alias) &&
             full_name(level[i].first.parts) != full_name(level[j].first.parts)) {
           qualify(level[i]);
           qualify(level[j]);
@@ -871,7 +878,7 @@ class Walker {
       found_.is_volatile =
           found_.is_volatile || is_volatile_function(to_lower(names->front().get_string()));
     }
-    if (names == nullptr || names->size() < 3) {
+    if (names == nullptr || names->size() < 2) {
       return {};
     }
     std::vector<std::string> written;
@@ -895,18 +902,28 @@ class Walker {
     return {};
   }
   /// How many of the column's names spell the table: as written, or without its outer parts; 0 for
-  /// none. At least two, and a column must be left.
+  /// none. At least two. Where no column is left it is the whole row, unless the first of the names
+  /// is a table's here.
   [[nodiscard]] std::size_t matches(const std::vector<std::string>& written,
                                     const std::vector<std::string>& table) const {
     const std::vector<std::string> full = table.size() == 1 ? full_name(table) : table;
     for (std::size_t skip = 0; skip + 2 <= full.size(); ++skip) {
       const std::size_t length = full.size() - skip;
-      if (written.size() > length && std::equal(full.begin() + static_cast<std::ptrdiff_t>(skip),
-                                                full.end(), written.begin())) {
+      if (written.size() >= length &&
+          std::equal(full.begin() + static_cast<std::ptrdiff_t>(skip), full.end(),
+                     written.begin()) &&
+          (written.size() > length || !is_shown(written.front()))) {
         return length;
       }
     }
     return 0;
+  }
+
+  [[nodiscard]] bool is_shown(std::string_view alias) const {
+    return std::ranges::any_of(shown_, [&](const auto& level) {
+      return std::ranges::any_of(
+          level, [&](const auto& one) { return to_lower(one.first.alias) == alias; });
+    });
   }
 
   const AnalyseOptions& options_;

@@ -12,6 +12,7 @@
 
 #include "base/machine.h"
 #include "base/text.h"
+#include "engine/child/cast_guard.h"
 #include "engine/child/file_lists.h"
 
 namespace lakehouse::engine {
@@ -109,8 +110,11 @@ Result<Database> open_database(const DatabaseOptions& options) {
     LH_RETURN_IF_ERROR(run_sql(connection, fmt::format("SET GLOBAL {} = '{}'", name, value)));
   }
   LH_RETURN_IF_ERROR(register_functions(database));
-  if (const std::string reason = register_file_lists(connection.get()); !reason.empty()) {
-    return fail(ErrorCode::Internal, "DuckDB's library: " + reason);
+  // The first one sees to it that the library is the one that their headers are of.
+  for (const auto& add : {register_file_lists, register_cast_guard}) {
+    if (const std::string reason = add(connection.get()); !reason.empty()) {
+      return fail(ErrorCode::Internal, "DuckDB's library: " + reason);
+    }
   }
   for (const auto& extension : options.grant.extensions) {
     LH_RETURN_IF_ERROR(run_sql(connection, "LOAD " + quote_sql_literal(extension.string())));

@@ -6,9 +6,9 @@
 #include <duckdb.h>
 
 /// \file
-/// The one place that uses DuckDB's own classes: its C API has no words for what reads Parquet from
-/// a list of files that is known already. Their headers are C++20 at most (CMakeLists.txt), so
-/// nothing of ours that is C++23 may be included here.
+/// With DuckDB's own classes: its C API has no words for what reads Parquet from a list of files
+/// that is known already. Their headers are C++20 at most (CMakeLists.txt), so nothing of ours that
+/// is C++23 may be included here.
 
 namespace lakehouse::engine {
 

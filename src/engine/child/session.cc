@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include "engine/child/cast_guard.h"
 #include "engine/child/database.h"
 #include "engine/child/file_lists.h"
 #include "engine/child/values.h"
@@ -27,6 +28,10 @@ Status put(const Connection& connection, RowMasks::Scope& masks, const Variable&
     const boost::json::value* paths = held->if_contains("files");
     if (paths != nullptr && paths->is_string()) {
       put_file_list(connection.get(), variable.name, paths->get_string());
+      return {};
+    }
+    if (held->contains("guards_casts")) {
+      guard_casts(connection.get());
       return {};
     }
   }

@@ -120,7 +120,13 @@ constexpr std::array kFailingCalls = std::to_array<const char*>(
      "chr(small) <> 'x'", "epoch_ns(day) IS NOT NULL", "CAST(day AS TIMESTAMP_NS) IS NOT NULL",
      "CAST(cell AS BIT) IS NOT NULL", "hamming('1', cell) >= 0",
      "len(list_transform([cell], lambda x: x::INT)) = 1", "CAST(cell AS INTEGER) = 1",
-     "large + 1 > 0", "to_base(10, base) <> 'x'", "regexp_full_match('1', cell || '')"});
+     "large + 1 > 0", "to_base(10, base) <> 'x'", "regexp_full_match('1', cell || '')",
+     // Casts that are written nowhere.
+     "day < TIMESTAMP_NS '2020-01-01'", "coalesce(day, TIMESTAMP_NS '2020-01-01') IS NOT NULL",
+     "day IN (TIMESTAMP_NS '2000-01-01', TIMESTAMP_NS '2001-01-01')",
+     "day + INTERVAL 1 DAY < TIMESTAMP_NS '2020-01-01'",
+     "greatest(large, 0.5::DECIMAL(38, 30)) >= 1",
+     "large BETWEEN 0.5::DECIMAL(38, 30) AND 2::DECIMAL(38, 30)"});
 
 /// The same with the argument in COLUMNS(...). What chooses columns by their names fails for none.
 constexpr std::array kFailingColumns = std::to_array<const char*>(

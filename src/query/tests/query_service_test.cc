@@ -57,6 +57,10 @@ TEST_F(QueryServiceTest, SelectInItsForms) {
        R"([["Ann","NW"],["Bob","BW"],["Cid","NW"]])"},
       {"SELECT sel.people.id, main.people.id FROM sel.people, people ORDER BY 1 LIMIT 1",
        "[[1,7]]"},
+      {"SELECT main.people.id, (sel.people).name FROM sel.people, people ORDER BY 2 LIMIT 1",
+       R"([[7,"Ann"]])"},
+      {"SELECT (main.people).id FROM people, (SELECT 3 AS x)", "[[7]]"},
+      {"SELECT main.people FROM people, (SELECT 3 AS people) AS main", "[[3]]"},
       {"SELECT sel.people.name FROM sel.people JOIN main.people ON sel.people.id < main.people.id "
        "ORDER BY 1",
        R"([["Ann"],["Bob"],["Cid"]])"},
