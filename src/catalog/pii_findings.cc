@@ -127,8 +127,8 @@ Status Profiles::put(const RequestContext& context, std::string_view table_uuid,
   return metastore_.write(context, [&](Transaction& transaction) -> Status {
     LH_RETURN_IF_ERROR(transaction.execute(
         "INSERT INTO dataset_profiles (table_uuid, snapshot_id, variant, made_at_ms, body) "
-        "VALUES ($1, $2, $3, $4, $5) ON CONFLICT (table_uuid, snapshot_id) DO UPDATE SET "
-        "variant = excluded.variant, made_at_ms = excluded.made_at_ms, body = excluded.body",
+        "VALUES ($1, $2, $3, $4, $5) ON CONFLICT (table_uuid, snapshot_id, variant) DO UPDATE SET "
+        "made_at_ms = excluded.made_at_ms, body = excluded.body",
         {uuid, snapshot_id, std::string(variant), now_ms, std::string(body)}));
     LH_RETURN_IF_ERROR(
         transaction.execute("DELETE FROM dataset_profiles WHERE table_uuid = $1 AND made_at_ms < "

@@ -54,7 +54,7 @@ class Profiles {
  public:
   explicit Profiles(metastore::Metastore& metastore) : metastore_(metastore) {}
 
-  /// Nothing if there is none, or one of another variant.
+  /// Nothing if there is none.
   Result<std::optional<std::string>> find(const RequestContext& context,
                                           std::string_view table_uuid, std::int64_t snapshot_id,
                                           std::string_view variant);

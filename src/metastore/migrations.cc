@@ -295,7 +295,19 @@ constexpr std::array<std::string_view, 2> kVersion13 = {
     "CREATE INDEX answer_receipts_by_time ON answer_receipts (created_at_ms)",
 };
 
-constexpr std::array<Migration, 14> kMigrations = {
+constexpr std::array<std::string_view, 2> kVersion18 = {
+    // Several of one snapshot, for callers who see different parts of it. They are made anew.
+    "DROP TABLE dataset_profiles",
+    R"(CREATE TABLE dataset_profiles (
+         table_uuid TEXT NOT NULL,
+         snapshot_id BIGINT NOT NULL,
+         variant TEXT NOT NULL,
+         made_at_ms BIGINT NOT NULL,
+         body TEXT NOT NULL,
+         PRIMARY KEY (table_uuid, snapshot_id, variant)))",
+};
+
+constexpr std::array<Migration, 15> kMigrations = {
     Migration{.version = 1, .statements = kVersion1},
     Migration{.version = 2, .statements = kVersion2},
     Migration{.version = 3, .statements = kVersion3},
@@ -310,6 +322,7 @@ constexpr std::array<Migration, 14> kMigrations = {
     Migration{.version = 13, .statements = kVersion13},
     Migration{.version = 14, .statements = kVersion14},
     Migration{.version = 15, .statements = kVersion15},
+    Migration{.version = 18, .statements = kVersion18},
 };
 
 }  // namespace

@@ -14,6 +14,7 @@
 #include "base/hash.h"
 #include "base/json.h"
 #include "base/text.h"
+#include "iceberg/type_mapping.h"
 #include "query/leaf_columns.h"
 #include "query/small_answer.h"
 
@@ -296,15 +297,36 @@ void take_top(const std::vector<json::array>& rows, std::span<Column> columns) {
   }
 }
 
+/// The columns as the caller sees them: none that is hidden, and masked ones of the masks' types.
+Result<iceberg::Schema> seen_schema(iceberg::Schema schema, const SeenPart& seen) {
+  std::int32_t next_id = schema.highest_field_id() + 1;
+  std::vector<iceberg::NestedField> fields;
+  for (const engine::Column& column : seen.columns) {
+    const iceberg::NestedField* field = schema.find(column.name);
+    if (field == nullptr) {
+      continue;
+    }
+    fields.push_back(*field);
+    if (iceberg::duckdb_type(*field->type) != column.type) {
+      LH_ASSIGN_OR_RETURN(fields.back().type, iceberg::type_from_duckdb(column.type, next_id, 3));
+    }
+  }
+  schema.fields = std::move(fields);
+  return schema;
+}
+
 /// What else a snapshot's profile depends on.
 std::string variant_of(const std::vector<LeafColumn>& leaves,
-                       const std::map<std::int32_t, std::string>& personal) {
+                       const std::map<std::int32_t, std::string>& personal, const SeenPart& seen) {
   std::string text(kForm);
   for (const LeafColumn& leaf : leaves) {
     text += fmt::format("\n{} {}", leaf.field_id, leaf.path);
   }
   for (const auto& [field_id, category] : personal) {
     text += fmt::format("\n{}={}", field_id, category);
+  }
+  if (!seen.is_whole) {
+    text += "\nseen " + seen.digest;
   }
   return sha256_hex(text);
 }
@@ -345,6 +367,8 @@ struct DatasetProfiler::Task {
   std::string source;  ///< After FROM.
   std::vector<LeafColumn> leaves;
   std::map<std::int32_t, std::string> personal;
+  SeenPart seen;
+  bool may_be_kept = true;
 };
 
 Result<json::object> DatasetProfiler::compute(const RequestContext& context, Task task) {
@@ -386,30 +410,43 @@ Result<DatasetProfiler::Task> DatasetProfiler::task_of(const RequestContext& con
   }
   const iceberg::Schema& schema =
       snapshot == nullptr ? *metadata.current_schema() : metadata.schema_of(*snapshot);
-  task.leaves = leaf_columns(schema, Lists::Whole, kColumnsMax);
+  LH_ASSIGN_OR_RETURN(task.seen, queries_.seen_part(context, task.source));
+  if (task.seen.is_whole) {
+    task.leaves = leaf_columns(schema, Lists::Whole, kColumnsMax);
+  } else {
+    LH_ASSIGN_OR_RETURN(const iceberg::Schema seen, seen_schema(schema, task.seen));
+    task.leaves = leaf_columns(seen, Lists::Whole, kColumnsMax);
+  }
   for (LeafColumn& leaf : task.leaves) {
     // Under the names of today.
     if (std::string now = metadata.current_schema()->path_of(leaf.field_id); !now.empty()) {
       leaf.path = std::move(now);
     }
   }
+  LH_RETURN_IF_ERROR(note_personal(context, std::move(pii), task));
+  return task;
+}
+
+/// Personal values are not to be kept here.
+Status DatasetProfiler::note_personal(const RequestContext& context, DatasetPii pii, Task& task) {
   LH_ASSIGN_OR_RETURN(const bool look_first, pii_.is_due(context, pii.table));
-  if (look_first) {
-    // Personal values are not to be kept here.
+  if (look_first && task.seen.is_whole) {
     LH_ASSIGN_OR_RETURN(pii, pii_.find(context, pii.table, std::nullopt));
   }
+  // What a part of the dataset looks like says nothing about all of it.
+  task.may_be_kept = task.seen.is_whole || (!look_first && !task.seen.digest.empty());
   task.personal = PiiScanner::personal_columns(pii);
-  return task;
+  return {};
 }
 
 Result<json::object> DatasetProfiler::find_or_compute(const RequestContext& context,
                                                       const std::string& table_uuid,
                                                       const iceberg::Snapshot* snapshot,
                                                       Task task) {
-  if (snapshot == nullptr) {
+  if (snapshot == nullptr || !task.may_be_kept) {
     return compute(context, std::move(task));
   }
-  const std::string variant = variant_of(task.leaves, task.personal);
+  const std::string variant = variant_of(task.leaves, task.personal, task.seen);
   LH_ASSIGN_OR_RETURN(const std::optional<std::string> kept,
                       kept_.find(context, table_uuid, snapshot->snapshot_id, variant));
   if (kept) {

@@ -19,7 +19,8 @@ namespace lakehouse::query {
 
 /// What the columns of a dataset hold, in numbers: rows, NULLs, distinct values (by
 /// HyperLogLog where they are many), smallest and largest, quantiles, the most frequent values, a
-/// histogram. Computed from all rows of a snapshot, once, and kept.
+/// histogram. Computed from all rows of a snapshot, once, and kept; under a policy from those rows
+/// and cells that the caller sees, and kept for who sees the same.
 ///
 /// Of columns with personal data single values are neither shown nor kept: of salaries and dates of
 /// birth there are quantiles, of others only counts.
@@ -41,6 +42,7 @@ class DatasetProfiler {
   struct Task;
   Result<Task> task_of(const RequestContext& context, DatasetPii pii,
                        const iceberg::Snapshot* snapshot);
+  Status note_personal(const RequestContext& context, DatasetPii pii, Task& task);
   Result<boost::json::object> find_or_compute(const RequestContext& context,
                                               const std::string& table_uuid,
                                               const iceberg::Snapshot* snapshot, Task task);

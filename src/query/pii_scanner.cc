@@ -259,6 +259,14 @@ Result<DatasetPii> PiiScanner::scan(const RequestContext& context, const std::st
   LH_ASSIGN_OR_RETURN(const catalog::TableIdentifier identifier,
                       catalog_.resolve_dataset(context, dataset));
   LH_ASSIGN_OR_RETURN(catalog::LoadedTable table, catalog_.load_table(context, identifier));
+  const std::string name = to_string(table.identifier);
+  LH_ASSIGN_OR_RETURN(const SeenPart seen, queries_.seen_part(context, quote_sql_identifier(name)));
+  if (!seen.is_whole) {
+    // It would take the place of what was found in all of it.
+    return fail(ErrorCode::PermissionDenied,
+                fmt::format("you may see a part of {} only, and not look through all of it", name),
+                "Ask who may see all of it.");
+  }
   LH_ASSIGN_OR_RETURN(const DatasetPii found, find(context, std::move(table), sample_rows));
   LH_ASSIGN_OR_RETURN(catalog::LoadedTable after, propose(context, found.table));
   return report_of(context, std::move(after));

@@ -48,7 +48,7 @@ class PiiScanner {
                                                 const std::string& dataset, const Written& written,
                                                 std::int64_t* sampled_rows);
   /// Looks at a sample of a dataset's current rows, and keeps what is found instead of what was.
-  /// The registry is not told.
+  /// The registry is not told. The caller sees all of the dataset.
   Result<DatasetPii> find(const RequestContext& context, catalog::LoadedTable table,
                           std::optional<std::int64_t> sample_rows);
   /// Whether the dataset is worth a look: it never got one, or has doubled or changed its columns.
@@ -60,7 +60,8 @@ class PiiScanner {
                                        const catalog::LoadedTable& table);
 
   /// `find`, and `propose` what was found. At most `sample_rows` (100 to 100,000) are looked at,
-  /// fewer of a wide table. NotFound with the nearest names.
+  /// fewer of a wide table. NotFound with the nearest names; PermissionDenied for who sees a part
+  /// of the dataset only.
   Result<DatasetPii> scan(const RequestContext& context, const std::string& dataset,
                           std::optional<std::int64_t> sample_rows);
   /// What was found so far.

@@ -329,6 +329,21 @@ Result<std::string> QueryService::explain(const RequestContext& context,
   return plan_text(context, engine_, std::move(planned.statement));
 }
 
+Result<SeenPart> QueryService::seen_part(const RequestContext& context, const std::string& source) {
+  SqlRequest request;
+  request.sql = "SELECT * FROM " + source;
+  LH_ASSIGN_OR_RETURN(const auto parsed, parse(context, request.sql));
+  LH_ASSIGN_OR_RETURN(const auto kept, plan_select(context, parsed, request, false));
+  SeenPart out;
+  if (kept->plan.policy_versions.empty()) {
+    return out;
+  }
+  out.is_whole = false;
+  out.digest = kept->plan.is_volatile ? "" : kept->digest;
+  LH_ASSIGN_OR_RETURN(out.columns, engine_.describe(context, kept->plan.statement));
+  return out;
+}
+
 std::vector<RunningQuery> QueryService::running() const {
   const std::lock_guard lock(registry_->mutex);
   std::vector<RunningQuery> out;

@@ -60,6 +60,15 @@ struct RunningQuery {
   engine::StatementMonitor::View engine = {};  ///< How it fares there.
 };
 
+/// What a caller sees of what stands behind a FROM.
+struct SeenPart {
+  bool is_whole = true;  ///< No policy keeps anything from them; then there is no more to say.
+  std::vector<engine::Column> columns = {};
+  /// Another one where the rows may be others: by their table's snapshot, the policy, and what that
+  /// reads. Empty if there is none: they may differ each time.
+  std::string digest = {};
+};
+
 /// Runs SQL: the one way from a statement to rows or to a commit, for every door.
 ///
 /// SELECTs are parsed by the engine, walked by allow-lists, and every table in them replaced by a
@@ -96,6 +105,9 @@ class QueryService {
   /// The engine's plan of a SELECT, as text; of a statement that writes rows also what it would do.
   /// Nothing is written.
   Result<std::string> explain(const RequestContext& context, const SqlRequest& request);
+
+  /// Reads nothing. PermissionDenied for who may see nothing of it, and as `run`.
+  Result<SeenPart> seen_part(const RequestContext& context, const std::string& source);
 
   [[nodiscard]] ResultCacheStats result_cache_stats() const { return results_.stats(); }
 

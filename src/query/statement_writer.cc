@@ -142,7 +142,8 @@ Result<std::optional<StatementWriter::Outcome>> StatementWriter::repeated(
   if (!receipt) {
     return std::nullopt;
   }
-  if (receipt->fingerprint != request.fingerprint) {
+  // Its rows are what that caller saw.
+  if (receipt->fingerprint != request.fingerprint || receipt->principal != context.principal) {
     auto error = fail(ErrorCode::AlreadyExists, "the Idempotency-Key was used for another request",
                       "Use a new key for a new request.");
     error.error().details_json = R"({"idempotency_key_reused":true})";

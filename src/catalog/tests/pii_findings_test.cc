@@ -59,6 +59,7 @@ TEST_F(PiiFindingsTest, ProfilesAreKeptByVariantAndTheLatestOnly) {
   EXPECT_FALSE(profiles_.find(context_, "u", 30, "w")->has_value());
   ASSERT_THAT(profiles_.put(context_, "u", 30, "w", 31, "[]"), IsOk());
   EXPECT_EQ(profiles_.find(context_, "u", 30, "w").value(), "[]");
+  EXPECT_EQ(profiles_.find(context_, "u", 30, "v").value(), "{}");
 }
 
 TEST_F(PiiFindingsTest, APurgeForgets) {

@@ -27,7 +27,8 @@ Result<std::optional<Response>> ReceiptKeeper::earlier() {
   if (!found) {
     return std::nullopt;
   }
-  if (found->fingerprint != fingerprint_) {
+  // Another caller may not see what this one was answered.
+  if (found->fingerprint != fingerprint_ || found->principal != context_.principal) {
     Error error{.code = ErrorCode::InvalidArgument,
                 .message = "this Idempotency-Key was used for another request",
                 .hint = "Make a new key for each request.",
