@@ -15,7 +15,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 BINARY = pathlib.Path(os.environ.get("LAKEHOUSE_BINARY", ROOT / "build" / "release" / "lakehouse"))
 EXTENSIONS = ROOT / "third_party" / "parts" / "duckdb" / "extensions"
 READY = "lakehouse ready "
-START_SECONDS_MAX = 30
+START_SECONDS_MAX = 120
 
 
 class Problem(Exception):
@@ -78,7 +78,7 @@ class Server:
     def stop(self):
         if self.process and self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
-            assert self.process.wait(timeout=30) == 0, self.log.read_text()[-3000:]
+            assert self.process.wait(timeout=120) == 0, self.log.read_text()[-3000:]
         self.session.close()
 
     def kill(self):
@@ -94,7 +94,7 @@ class Server:
         self.stop()
 
     def request(self, method, path, **options):
-        options.setdefault("timeout", 120)
+        options.setdefault("timeout", 600)
         return self.session.request(method, self.url + path, **options)
 
     def call(self, method, path, **options):
@@ -127,7 +127,7 @@ class Server:
                          files={"file": (name, content)}, headers=headers)
 
 
-def eventually(check, seconds=10):
+def eventually(check, seconds=120):
     """Waits until `check()` is true, by its own word and not by a guess at the time."""
     deadline = time.monotonic() + seconds
     while not check():

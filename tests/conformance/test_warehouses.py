@@ -24,7 +24,7 @@ def two(tmp_path_factory):
 
 def config(server, warehouse=None):
     parameters = {} if warehouse is None else {"warehouse": warehouse}
-    return requests.get(server.iceberg + "/v1/config", params=parameters, timeout=30)
+    return requests.get(server.iceberg + "/v1/config", params=parameters, timeout=120)
 
 
 def test_a_warehouse_is_a_bucket_by_name_or_location(two):

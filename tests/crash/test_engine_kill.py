@@ -109,7 +109,7 @@ class Bystander(Client):
 
     def one(self, session):
         for path in ("/health", "/iceberg/v1/namespaces/main/tables/t", "/version"):
-            response = session.get(self.url + path, timeout=30)
+            response = session.get(self.url + path, timeout=120)
             assert response.status_code == 200, f"{path}: {response.status_code} {response.text[:300]}"
         time.sleep(0.01)
 

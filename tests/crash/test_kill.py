@@ -60,7 +60,7 @@ class Writer(threading.Thread):
 
 def insert_into(table):
     def write(session, url, number, key):
-        return session.post(url + "/query/sql", timeout=30, headers={"Idempotency-Key": key},
+        return session.post(url + "/query/sql", timeout=120, headers={"Idempotency-Key": key},
                             json={"sql": f"INSERT INTO {table} SELECT ?, i FROM range(3) t(i)", "params": [number]})
     return write
 
@@ -68,21 +68,21 @@ def insert_into(table):
 def ingest_into(table):
     def write(session, url, number, key):
         content = "n,i\n" + "".join(f"{number},{i}\n" for i in range(3))
-        return session.post(url + "/ingest/file", timeout=30, headers={"Idempotency-Key": key},
+        return session.post(url + "/ingest/file", timeout=120, headers={"Idempotency-Key": key},
                             data={"dataset": table}, files={"file": ("f.csv", content.encode())})
     return write
 
 
 def create_as(prefix):
     def write(session, url, number, key):
-        return session.post(url + "/query/sql", timeout=30, headers={"Idempotency-Key": key},
+        return session.post(url + "/query/sql", timeout=120, headers={"Idempotency-Key": key},
                             json={"sql": f"CREATE TABLE {prefix}{number} AS SELECT i FROM range(1000) t(i)"})
     return write
 
 
 def commit_property(table):
     def write(session, url, number, key):
-        return session.post(f"{url}/iceberg/v1/namespaces/main/tables/{table}", timeout=30,
+        return session.post(f"{url}/iceberg/v1/namespaces/main/tables/{table}", timeout=120,
                             headers={"Idempotency-Key": key},
                             json={"requirements": [], "updates": [
                                 {"action": "set-properties", "updates": {f"p{number}": "1"}}]})
@@ -131,7 +131,7 @@ def one_round(server, chance, writes):
     server.kill()
     for writer in writers:
         writer.stopping.set()
-        writer.join(60)
+        writer.join(120)
         assert writer.refused is None, writer.refused
     server.start()
     for ledger, write in writes:
@@ -182,11 +182,11 @@ def test_a_killed_engine_costs_only_what_ran_in_it(own_server):
 
         running = threading.Thread(target=long_query)
         running.start()
-        deadline = time.monotonic() + 20
-        while not requests.get(own_server.url + "/query/running", timeout=10).json().get("queries"):
+        deadline = time.monotonic() + 120
+        while not requests.get(own_server.url + "/query/running", timeout=120).json().get("queries"):
             assert time.monotonic() < deadline
         while running.is_alive():  # A read that lost its engine is begun again, twice.
-            assert time.monotonic() < deadline + 60
+            assert time.monotonic() < deadline + 120
             for child in all_children(own_server.process.pid):
                 os.kill(child, 9)
             running.join(1)

@@ -25,7 +25,7 @@ def job(server, job_id):
     def over():
         return server.call("GET", f"/jobs/{job_id}")["state"] not in ("queued", "running")
 
-    eventually(over, seconds=60)
+    eventually(over)
     return server.call("GET", f"/jobs/{job_id}")
 
 

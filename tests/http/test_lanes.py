@@ -15,7 +15,7 @@ SLOW = "SELECT count(*) FROM range(100000) a, range(100000) b WHERE a.range + b.
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    environment = {"LAKEHOUSE_ENGINE_LIGHT_TIME": "300ms", "LAKEHOUSE_ENGINE_HEAVY_STATEMENTS": "1",
+    environment = {"LAKEHOUSE_ENGINE_LIGHT_TIME": "1500ms", "LAKEHOUSE_ENGINE_HEAVY_STATEMENTS": "1",
                    "LAKEHOUSE_ENGINE_WAITING_MAX": "2", "LAKEHOUSE_ENGINE_LIGHT_BYTES": "100KiB",
                    "LAKEHOUSE_ENGINE_LIGHT_STATEMENTS": "4"}
     with Server(tmp_path_factory.mktemp("lanes") / "data", environment=environment) as running:

@@ -84,7 +84,7 @@ def test_a_running_query_is_listed_and_cancelled(server):
     query = server.call("GET", "/query/running")["queries"][0]
     assert "range" in query["sql"]
     server.call("DELETE", f"/query/{query['id']}")
-    thread.join(20)
+    thread.join(120)
     assert failed and failed[0].status < 504
     assert server.request("DELETE", f"/query/{query['id']}").status_code < 300
 
@@ -135,5 +135,5 @@ def test_two_tables_are_read_at_one_moment(server):
             duck.sql("COMMIT")
     finally:
         stop.set()
-        reader.join(30)
+        reader.join(120)
     assert not wrong

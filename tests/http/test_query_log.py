@@ -45,7 +45,7 @@ def test_literals_are_nowhere(tmp_path, how, text):
         running = server.call("GET", "/query/running")
         assert SECRET not in str(running)
         server.call("DELETE", f"/query/{running['queries'][0]['id']}")
-        runner.join(60)
+        runner.join(120)
         assert caught[0].status_code != 200
         logged(server)  # The log is written before it is read.
         assert SECRET not in everything_kept(server)

@@ -564,14 +564,14 @@ def test_a_missing_layer_is_named(tmp_path, mode):
                                stdout=subprocess.PIPE, stderr=(tmp_path / "log").open("wb"), text=True)
     said = process.stdout.readline()
     if mode == "strict":
-        assert process.wait(timeout=30) == 1 and not said
+        assert process.wait(timeout=120) == 1 and not said
         log = (tmp_path / "log").read_text()
         assert "'files'" in log and "Landlock" in log and "best-effort" in log
     else:
-        layers = requests.get(said.split()[-1] + "/version", timeout=30).json()["sandbox"]
+        layers = requests.get(said.split()[-1] + "/version", timeout=120).json()["sandbox"]
         answer = requests.post(said.split()[-1] + "/query/sql", json={"sql": "SELECT 1"}, timeout=60)
         process.terminate()
-        assert process.wait(timeout=30) == 0 and answer.json()["rows"] == [[1]]
+        assert process.wait(timeout=120) == 0 and answer.json()["rows"] == [[1]]
         assert [layer["name"] for layer in layers if not layer["in_force"]] in ([], ["files"])
         assert "no layer 'files'" in (tmp_path / "log").read_text()
 
@@ -583,9 +583,9 @@ def test_without_namespaces_the_other_walls_stand(tmp_path):
                                preexec_fn=lambda: forget(b"unshare", errno.EPERM),
                                stdout=subprocess.PIPE, stderr=(tmp_path / "log").open("wb"), text=True)
     url = process.stdout.readline().split()[-1]
-    layers = requests.get(url + "/version", timeout=30).json()["sandbox"]
+    layers = requests.get(url + "/version", timeout=120).json()["sandbox"]
     answer = requests.post(url + "/query/sql", json={"sql": "SELECT 1"}, timeout=60)
     process.terminate()
-    assert process.wait(timeout=30) == 0
+    assert process.wait(timeout=120) == 0
     assert [layer["name"] for layer in layers if not layer["in_force"]] == ["namespaces"]
     assert answer.json()["rows"] == [[1]], answer.text
