@@ -30,14 +30,13 @@ constexpr std::array kPlain = std::to_array<std::string_view>({
     "arg_max", "arg_min", "array_agg", "avg", "bit_and", "bit_or", "bit_xor", "bool_and", "bool_or",
     "char_length", "concat", "concat_ws", "contains", "corr", "count", "count_if", "count_star",
     "day", "ends_with", "error", "first", "getvariable", "greatest", "grouping", "grouping_id",
-    "hash", "hour", "ilike_escape", "lag", "last", "lcase", "lead", "least", "length",
-    "like_escape", "list", "list_value", "lower", "ltrim", "max", "md5", "median", "min", "minute",
-    "mode", "month", "not_ilike_escape", "not_like_escape", "prefix", "quantile", "quantile_cont",
-    "quantile_disc", "quarter", "random", "regr_slope", "replace", "reverse", "row", "rtrim",
-    "second", "sha256", "starts_with", "stddev", "stddev_pop", "stddev_samp", "string_agg",
-    "strlen", "struct_extract", "struct_pack", "substr", "substring", "suffix", "sum", "trim",
-    "typeof", "ucase", "unlist", "unnest", "upper", "var_pop", "var_samp", "variance", "year", "||",
-    "~~", "~~*"});
+    "hash", "hour", "lag", "last", "lcase", "lead", "least", "length", "list", "list_value",
+    "lower", "ltrim", "max", "md5", "median", "min", "minute", "mode", "month", "prefix",
+    "quantile", "quantile_cont", "quantile_disc", "quarter", "random", "regr_slope", "replace",
+    "reverse", "row", "rtrim", "second", "sha256", "starts_with", "stddev", "stddev_pop",
+    "stddev_samp", "string_agg", "strlen", "struct_extract", "struct_pack", "substr", "substring",
+    "suffix", "sum", "trim", "typeof", "ucase", "unlist", "unnest", "upper", "var_pop", "var_samp",
+    "variance", "year", "||", "~~", "~~*"});
 /// Casts that DuckDB takes to be safe from each narrower type that it has are none of these.
 constexpr std::array kPlainTypes = std::to_array<std::string_view>({
     "BIGINT", "BOOLEAN", "DATE", "DOUBLE", "FLOAT", "HUGEINT", "INTEGER", "SMALLINT", "TINYINT",

@@ -1,6 +1,8 @@
 #include "engine/child/sql_tree.h"
 
 #include <algorithm>
+#include <charconv>
+#include <cstddef>
 #include <optional>
 
 #include <boost/json/array.hpp>
@@ -125,6 +127,30 @@ class NameFinder {
   std::vector<std::size_t> places_;
 };
 
+/// 1e400 is infinite, for which JSON has no word: DuckDB writes one that nobody reads, itself
+/// neither.
+Status check_numbers(std::string_view tree) {
+  constexpr std::string_view kPlace = R"("query_location":)";
+  std::size_t at = std::string_view::npos;
+  for (const std::string_view infinite : {R"("value":Infinity)", R"("value":-Infinity)"}) {
+    // A quote inside a text has a backslash before it, so this is no text.
+    at = std::min(at, tree.find(infinite));
+  }
+  if (at == std::string_view::npos) {
+    return {};
+  }
+  auto error = fail(ErrorCode::InvalidArgument, "the number is too big for a DOUBLE",
+                    "Infinity is written 'inf'::DOUBLE.");
+  if (const std::size_t place = tree.rfind(kPlace, at); place != std::string_view::npos) {
+    std::size_t position = 0;
+    const char* digits = tree.data() + place + kPlace.size();
+    if (std::from_chars(digits, tree.data() + at, position).ec == std::errc()) {
+      error.error().position_bytes = position;
+    }
+  }
+  return error;
+}
+
 }  // namespace
 
 Result<SqlTree> SqlTree::open(const Database& database) {
@@ -145,6 +171,7 @@ Result<SqlTree::Serialized> SqlTree::serialize(std::string_view sql) {
   serialized.json = text_at(chunk, 0);
   serialized.failed = serialized.json.starts_with(R"({"error":true)");
   if (!serialized.failed) {
+    LH_RETURN_IF_ERROR(check_numbers(serialized.json));
     serialized.statement_count = static_cast<const std::uint64_t*>(
         duckdb_vector_get_data(duckdb_data_chunk_get_vector(chunk.get(), 1)))[0];
   }

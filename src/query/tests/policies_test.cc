@@ -121,6 +121,7 @@ constexpr std::array kFailingCalls = std::to_array<const char*>(
      "CAST(cell AS BIT) IS NOT NULL", "hamming('1', cell) >= 0",
      "len(list_transform([cell], lambda x: x::INT)) = 1", "CAST(cell AS INTEGER) = 1",
      "large + 1 > 0", "to_base(10, base) <> 'x'", "regexp_full_match('1', cell || '')",
+     "coalesce('x' LIKE 'x' ESCAPE cell, true)",
      // Casts that are written nowhere.
      "day < TIMESTAMP_NS '2020-01-01'", "coalesce(day, TIMESTAMP_NS '2020-01-01') IS NOT NULL",
      "day IN (TIMESTAMP_NS '2000-01-01', TIMESTAMP_NS '2001-01-01')",
