@@ -248,7 +248,7 @@ Status Session::answer(const Request& request) {
     }
   }
   const Watcher::Guard guard = watcher_.watch(fd_.get(), connection.get(), deadline_, request.id);
-  Status done = run_statement(connection, request);
+  Status done = run_statement(connection, request, guard);
   if (!done && done.error().code == ErrorCode::Cancelled) {
     if (const auto reason = guard.reason()) {
       return std::unexpected(for_interrupt(*reason));
@@ -296,7 +296,8 @@ Result<Session::Ready> Session::prepare(const Connection& connection, const Stat
   return ready;
 }
 
-Status Session::run_statement(const Connection& connection, const Request& request) {
+Status Session::run_statement(const Connection& connection, const Request& request,
+                              const Watcher::Guard& guard) {
   const Statement& statement = request.statement;
   RowMasks::Scope masks(masks_, connection);
   for (const Variable& variable : statement.variables) {
@@ -304,7 +305,7 @@ Status Session::run_statement(const Connection& connection, const Request& reque
   }
   LH_RETURN_IF_ERROR(run_all(connection, statement.before));
   return request.operation == Operation::Describe ? answer_describe(connection, statement)
-                                                  : answer_execute(connection, request);
+                                                  : answer_execute(connection, request, guard);
 }
 
 Status Session::answer_describe(const Connection& connection, const Statement& statement) {
@@ -326,7 +327,48 @@ Status Session::answer_describe(const Connection& connection, const Statement& s
   return writer_.send(FrameType::Answer, encode_columns(columns), deadline_);
 }
 
-Status Session::answer_execute(const Connection& connection, const Request& request) {
+Status Session::run_in_vain(const Connection& connection, const Statement& statement) {
+  LH_ASSIGN_OR_RETURN(const Ready ready, prepare(connection, statement));
+  if (duckdb_prepared_statement_type(ready.prepared.get()) != DUCKDB_STATEMENT_TYPE_SELECT) {
+    return {};
+  }
+  LH_RETURN_IF_ERROR(bind_parameters(ready.prepared, statement.parameters));
+  QueryResult result;
+  LH_RETURN_IF_ERROR(start(ready.prepared, result));
+  while (true) {
+    LH_ASSIGN_OR_RETURN(const DataChunk chunk, fetch(result));
+    if (chunk.get() == nullptr) {
+      return {};
+    }
+  }
+}
+
+// Where a thread of a statement fails, DuckDB 1.5.5 interrupts the others just before it puts down
+// why. Who asks in between is told of an interrupt, and never of the error.
+Error Session::true_error(const Connection& connection, const Statement& statement, Error error,
+                          const Watcher::Guard& guard) {
+  const auto is_lost = [&] {
+    return error.code == ErrorCode::Cancelled && !guard.reason() && !writer_.broken();
+  };
+  for (int tries = 0; tries < 3 && is_lost(); ++tries) {
+    Status again = run_in_vain(connection, statement);
+    if (again) {
+      break;
+    }
+    error = std::move(again).error();
+  }
+  if (is_lost()) {
+    error = Error{.code = ErrorCode::Unavailable,
+                  .message = "the statement failed, and the query engine has lost why",
+                  .hint = "Run it again.",
+                  .position_bytes = std::nullopt,
+                  .details_json = {}};
+  }
+  return error;
+}
+
+Status Session::answer_execute(const Connection& connection, const Request& request,
+                               const Watcher::Guard& guard) {
   const Statement& statement = request.statement;
   const std::string_view tree_text = statement.is_tree ? statement.text : std::string_view{};
   std::string sql = statement.text;
@@ -342,13 +384,18 @@ Status Session::answer_execute(const Connection& connection, const Request& requ
     result = QueryResult();
     return begin(result);
   });
+  const auto failed = [&](Error error) {
+    result = QueryResult();  // A connection runs one statement at a time.
+    error = true_error(connection, statement, std::move(error), guard);
+    return std::unexpected(locate_error(std::move(error), sql, tree_text));
+  };
   if (!first) {
-    return std::unexpected(locate_error(std::move(first).error(), sql, tree_text));
+    return failed(std::move(first).error());
   }
   LH_ASSIGN_OR_RETURN(const ResultShape shape, shape_of(result));
   auto end = stream(result, *std::move(first), shape, statement);
   if (!end) {
-    return std::unexpected(locate_error(std::move(end).error(), sql, tree_text));
+    return failed(std::move(end).error());
   }
   if (request.id != 0 || !statement.after.empty()) {
     // A connection runs one statement at a time, and a stream is one until it is destroyed.

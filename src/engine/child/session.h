@@ -40,12 +40,18 @@ class Session {
   Status answer(const Request& request);
   Status answer_parse(const Request& request);
   Status answer_describe(const Connection& connection, const Statement& statement);
-  Status answer_execute(const Connection& connection, const Request& request);
-  Status run_statement(const Connection& connection, const Request& request);
+  Status answer_execute(const Connection& connection, const Request& request,
+                        const Watcher::Guard& guard);
+  Status run_statement(const Connection& connection, const Request& request,
+                       const Watcher::Guard& guard);
 
   Result<SqlTree*> tree();
   Result<Connection> take_connection();
   Result<Ready> prepare(const Connection& connection, const Statement& statement);
+  Error true_error(const Connection& connection, const Statement& statement, Error error,
+                   const Watcher::Guard& guard);
+  /// Runs a query for its error alone.
+  Status run_in_vain(const Connection& connection, const Statement& statement);
   /// Sends the columns and the rows; what is left is the end.
   Result<ResultEnd> stream(QueryResult& result, DataChunk first, const ResultShape& shape,
                            const Statement& statement);

@@ -32,6 +32,7 @@ class TestEngine {
     options.arguments = {};
     options.spill_directory = folder_;
     options.grant.writable.push_back(folder_);
+    options.ready_wait_max = std::chrono::seconds(60);  // On a busy machine, too.
     options.threads = options.threads == 0 ? 2 : options.threads;
     options.memory_limit_bytes =
         options.memory_limit_bytes == 0 ? std::uint64_t{1} << 30U : options.memory_limit_bytes;

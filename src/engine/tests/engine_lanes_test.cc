@@ -37,6 +37,7 @@ class EngineLanesTest : public ::testing::Test {
     options_.engine.spill_directory = folder_;
     options_.engine.grant.writable.push_back(folder_);
     options_.engine.threads = 2;
+    options_.engine.ready_wait_max = std::chrono::seconds(60);
     options_.engine.memory_limit_bytes = std::uint64_t{1} << 30U;
     options_.engine.on_log = [](std::string_view) {};
   }
@@ -145,8 +146,9 @@ TEST_F(EngineLanesTest, WhatOutgrowsItsMemoryBeginsAgainInTheHeavyLane) {
 
 TEST_F(EngineLanesTest, AReadWhoseChildHasGoneRunsInTheNext) {
   options_.light_time = std::chrono::seconds(60);
+  // Long enough to be there still when the other one has been answered.
   auto running =
-      rows_later("SELECT count(*) FROM range(30000) a, range(3000) b WHERE a.range + b.range = 7");
+      rows_later("SELECT count(*) FROM range(30000) a, range(12000) b WHERE a.range + b.range = 7");
   await_running(Lane::Light);
   Statement other;
   other.text = "SELECT 1";

@@ -483,7 +483,9 @@ TEST(EngineLife, AKilledChildFailsWhatRanAndComesBack) {
   ASSERT_THAT(engine.pool().wait_ready(patient_context()), IsOk());
   const int first = engine.pool().metrics().pid;
   std::jthread killer([&] {
-    std::this_thread::sleep_for(std::chrono::milliseconds(200));
+    while (engine.pool().metrics().running == 0) {
+      std::this_thread::yield();
+    }
     ::kill(first, SIGKILL);
   });
   const auto failed = engine.pool().execute(patient_context(), sql(kEndless));

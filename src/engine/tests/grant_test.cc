@@ -31,6 +31,7 @@ EngineOptions like(const TestEngine& engine, const char* spill) {
   options.spill_directory = engine.folder() / spill;
   options.memory_limit_bytes = std::uint64_t{256} << 20U;
   options.threads = 1;
+  options.ready_wait_max = std::chrono::seconds(60);
   options.on_log = [](std::string_view) {};
   return options;
 }

@@ -316,11 +316,11 @@ TEST_F(JobServiceTest, TheJobsOfAServerThatShowsNoLifeAreTakenOver) {
                 IsOk());
   };
   set_beat(1);
-  const auto jobs = service({.is_shared = true, .lease = std::chrono::milliseconds(300)});
+  const auto jobs = service({.is_shared = true, .lease = std::chrono::seconds(2)});
   jobs->register_kind("left", {}, [](JobContext&) -> Result<json::value> { return "mine"; });
   jobs->run();
   // As long as its beat moves it is another's.
-  const auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds(900);
+  const auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds(2'500);
   for (std::int64_t beat = 2; std::chrono::steady_clock::now() < until; ++beat) {
     ASSERT_EQ(jobs->get(context_, id)->state, JobState::Running);
     set_beat(beat);

@@ -79,7 +79,7 @@ std::size_t resident_bytes() {
   return resident * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
 }
 
-/// A latch that waits at most 10 s.
+/// A latch that waits at most a minute.
 class Flag {
  public:
   void raise() {
@@ -89,7 +89,7 @@ class Flag {
   }
   bool wait() {
     std::unique_lock lock(mutex_);
-    return changed_.wait_for(lock, 10s, [this] { return raised_; });
+    return changed_.wait_for(lock, 60s, [this] { return raised_; });
   }
 
  private:
@@ -508,19 +508,24 @@ TEST_F(ServerTest, AFullPoolIsAnAnswer) {
     clients.push_back(std::make_unique<RawClient>(port_));
     clients.back()->send(get("/held"));
   }
-  // Four run and two wait; one of the others says so while these are held.
-  int refused = 0;
-  int well = 0;
-  std::thread later([this] {
-    std::this_thread::sleep_for(300ms);
-    release_.raise();
-  });
+  // Four run and two wait; each of the others says so while these are held.
+  std::atomic<int> refused = 0;
+  std::atomic<int> well = 0;
+  Flag all_refused;
+  std::vector<std::jthread> readers;
+  readers.reserve(clients.size());
   for (const auto& client : clients) {
-    const int status = client->receive().status;
-    refused += status == 429 ? 1 : 0;
-    well += status == 200 ? 1 : 0;
+    readers.emplace_back([&, reading = client.get()] {
+      const int status = reading->receive().status;
+      well += status == 200 ? 1 : 0;
+      if (status == 429 && ++refused == 6) {
+        all_refused.raise();
+      }
+    });
   }
-  later.join();
+  EXPECT_TRUE(all_refused.wait());
+  release_.raise();
+  readers.clear();
   EXPECT_EQ(well, 6);
   EXPECT_EQ(refused, 6);
 }
