@@ -94,4 +94,9 @@ std::size_t Vote::votes_of_leader() const {
   return leading(votes_).votes;
 }
 
+std::size_t Vote::count() const {
+  return static_cast<std::size_t>(
+      std::ranges::count_if(votes_, [](const auto& vote) { return vote.has_value(); }));
+}
+
 }  // namespace lakehouse::answer

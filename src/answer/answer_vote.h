@@ -29,7 +29,8 @@ class Vote {
   /// has one. The earlier one leads of two.
   [[nodiscard]] std::optional<std::size_t> leader() const;
   [[nodiscard]] std::size_t votes_of_leader() const;
-  [[nodiscard]] std::size_t count() const { return votes_.size(); }
+  /// Of all that have an answer.
+  [[nodiscard]] std::size_t count() const;
 
  private:
   std::vector<std::optional<std::string>> votes_;

@@ -91,7 +91,7 @@ std::string shown_name(const SchemaTable& table, const FullNames& names) {
 std::string value_lines(const AskPrompt& prompt) {
   const FullNames names = names_shown(prompt.tables);
   std::vector<std::pair<std::string, std::vector<std::string>>> columns_of;
-  for (const ValueFound& found : prompt.values) {
+  for (const ValueFound& found : values_by_relevance(prompt.question, prompt.values)) {
     auto one =
         std::ranges::find(columns_of, found.value, [](const auto& each) { return each.first; });
     if (one == columns_of.end()) {

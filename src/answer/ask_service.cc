@@ -12,6 +12,8 @@
 #include <fmt/format.h>
 
 #include "answer/answer_vote.h"
+#include "answer/ask_doubts.h"
+#include "answer/ask_mend.h"
 #include "answer/ask_statement.h"
 #include "answer/schema_linking.h"
 #include "base/json.h"
@@ -30,6 +32,8 @@ constexpr std::uint64_t kComparedRowsMax = 2'000;
 constexpr std::uint64_t kRowsMax = 10'000;
 /// How far nearness in meaning counts beside words: an embedding has an opinion on everything.
 constexpr double kMeaningWeight = 4;
+/// Further attempts are made so many at a time.
+constexpr std::size_t kAttemptsTogether = 2;
 /// With fewer tables all of them fit, and none need be compared.
 constexpr std::size_t kTablesComparedMin = 13;
 
@@ -79,18 +83,20 @@ struct AskService::Attempt {
   std::optional<double> log_probability;
   std::vector<json::array> rows;
   bool has_run = false;
-  std::string problem;  ///< Why it does not run.
+  std::string problem;              ///< Why it does not run.
+  std::vector<std::string> doubts;  ///< If it ran: why it is no answer all the same.
+
+  [[nodiscard]] bool is_undoubted() const { return has_run && doubts.empty(); }
 };
 
 /// The attempts of one request.
 struct AskService::Round {
   std::shared_ptr<ai::Generator> generator;
+  AskPrompt prompt;
   std::vector<ai::ChatMessage> messages;
-  std::vector<SchemaTable> tables;
   FullNames names;
-  std::vector<ValueFound> values;
   std::vector<Attempt> attempts;
-  Vote vote;
+  Vote vote;  ///< Of those that nothing speaks against.
   std::size_t repairs = 0;
   std::string last_problem;
 };
@@ -107,14 +113,11 @@ Result<AskAnswer> AskService::ask(const RequestContext& context, const AskReques
   LH_RETURN_IF_ERROR(check(request));
   Round round;
   LH_ASSIGN_OR_RETURN(round.generator, models_.generator(context, request.model));
-  LH_ASSIGN_OR_RETURN(const AskPrompt prompt, prompt_for(context, request, options_.columns_max));
-  round.messages = ask_messages(prompt);
-  round.tables = prompt.tables;
-  round.names = names_shown(prompt.tables);
-  round.values = prompt.values;
+  LH_ASSIGN_OR_RETURN(round.prompt, prompt_for(context, request, options_.columns_max));
+  round.messages = ask_messages(round.prompt);
+  round.names = names_shown(round.prompt.tables);
   // The first alone: it may do, and the others find its prompt computed.
-  for (std::size_t count = 1; count > 0;
-       count = is_settled(round) ? 0 : options_.attempts_max - round.attempts.size()) {
+  for (std::size_t count = 1; count > 0; count = attempts_wanted(round)) {
     LH_RETURN_IF_ERROR(context.check());
     for (Result<Written>& written : write_together(context, round, count)) {
       if (!written) {
@@ -128,40 +131,44 @@ Result<AskAnswer> AskService::ask(const RequestContext& context, const AskReques
   answer.repairs = round.repairs;
   answer.model = round.generator->info().name;
   answer.model_version = round.generator->info().version;
-  for (const SchemaTable& table : prompt.tables) {
+  for (const SchemaTable& table : round.prompt.tables) {
     answer.datasets.push_back(table.dataset());
   }
-  const std::size_t votes = round.vote.votes_of_leader();
-  answer.confidence = static_cast<double>(votes) / static_cast<double>(round.vote.count());
-  if (round.attempts.size() == 1 && round.attempts.front().log_probability) {
-    answer.confidence = std::exp(*round.attempts.front().log_probability);
+  decide(round, answer);
+  if (!answer.is_abstained) {
+    LH_RETURN_IF_ERROR(finish(context, request, answer));
   }
+  return answer;
+}
+
+void AskService::decide(const Round& round, AskAnswer& answer) const {
   const auto leader = round.vote.leader();
   if (!leader) {
     answer.is_abstained = true;
+    const auto ran = std::ranges::find_if(round.attempts, &Attempt::has_run);
+    if (ran == round.attempts.end()) {
+      answer.reason = "no statement that runs was found for the question";
+      answer.reason +=
+          round.last_problem.empty() ? "" : "; the last one failed: " + round.last_problem;
+      return;
+    }
+    answer.sql = ran->sql;
     answer.reason =
-        round.last_problem.empty()
-            ? "no statement that runs was found for the question"
-            : "no statement that runs was found for the question; the last one failed: " +
-                  round.last_problem;
-    return answer;
+        "no statement was found that fits the question; the likeliest one does not, since " +
+        ran->doubts.front();
+    return;
   }
   const Attempt& best = round.attempts[*leader];
   answer.sql = best.sql;
+  const auto votes = static_cast<double>(round.vote.votes_of_leader());
+  answer.confidence = votes / static_cast<double>(round.vote.count());
+  if (round.attempts.size() == 1 && best.log_probability) {
+    answer.confidence = std::exp(*best.log_probability);
+  }
   if (answer.confidence < options_.agreement_min) {
     answer.is_abstained = true;
     answer.reason = "independent attempts at the question disagree about its answer";
-    return answer;
   }
-  if (says_nothing(best.rows)) {
-    answer.is_abstained = true;
-    answer.reason =
-        "the likeliest statement finds nothing, so the question may be about what is "
-        "not in the data, or say it in other words";
-    return answer;
-  }
-  LH_RETURN_IF_ERROR(finish(context, request, answer));
-  return answer;
 }
 
 Result<AskPrompt> AskService::prompt_for(const RequestContext& context, const AskRequest& request,
@@ -185,6 +192,7 @@ Result<AskPrompt> AskService::prompt_for(const RequestContext& context, const As
     LH_RETURN_IF_ERROR(
         find_values(context, queries_, options_.values_timeout, table, phrases, prompt.values));
   }
+  LH_RETURN_IF_ERROR(find_references(context, queries_, options_.values_timeout, prompt.tables));
   LH_ASSIGN_OR_RETURN(auto alike, verified_.alike(context, request.question, kSolvedMax));
   for (VerifiedQuestion& one : alike) {
     // Its names would tell of tables that this caller may not see.
@@ -266,14 +274,20 @@ Result<AskService::Written> AskService::write(const RequestContext& context, con
     return std::unexpected(std::move(written).error());
   }
   const std::string sql = with_full_names(statement_in(written->text), round.names);
-  return Written{with_stored_values(sql, round.values), written->log_probability};
+  return Written{with_stored_values(sql, round.prompt.values), written->log_probability};
 }
 
-bool AskService::is_settled(const Round& round) const {
+std::size_t AskService::attempts_wanted(const Round& round) const {
+  const std::size_t made = round.attempts.size();
   const Attempt& first = round.attempts.front();
-  return round.attempts.size() >= options_.attempts_max ||
-         (round.attempts.size() == 1 && first.has_run && !says_nothing(first.rows) &&
-          first.log_probability && *first.log_probability >= options_.sure_log_probability);
+  const bool is_sure = made == 1 && first.is_undoubted() && first.log_probability &&
+                       *first.log_probability >= options_.sure_log_probability;
+  const std::size_t votes = round.vote.votes_of_leader();
+  const bool is_agreed = votes >= 2 && votes == round.vote.count();
+  if (is_sure || is_agreed) {
+    return 0;
+  }
+  return std::min(kAttemptsTogether, options_.attempts_max - made);
 }
 
 Result<AskService::Attempt> AskService::try_out(const RequestContext& context, const Round& round,
@@ -281,13 +295,50 @@ Result<AskService::Attempt> AskService::try_out(const RequestContext& context, c
   Attempt made;
   made.sql = std::move(written.sql);
   made.log_probability = written.log_probability;
-  // A statement that was run already has its rows.
-  const auto same = std::ranges::find(round.attempts, made.sql, &Attempt::sql);
-  if (same != round.attempts.end()) {
-    return *same;
+  for (bool is_mended = false;; is_mended = true) {
+    // A statement that was run already has its rows.
+    const auto same = std::ranges::find(round.attempts, made.sql, &Attempt::sql);
+    if (same != round.attempts.end()) {
+      return *same;
+    }
+    LH_RETURN_IF_ERROR(run_attempt(context, round, made));
+    if (made.has_run) {
+      LH_RETURN_IF_ERROR(say_once(context, round, made));
+      made.doubts = doubts_about(round.prompt, made.sql, made.rows);
+      if (says_nothing(made.rows)) {
+        made.doubts.emplace_back("it finds nothing");
+      }
+      return made;
+    }
+    std::string mended =
+        is_mended ? made.sql : with_all_grouped(with_columns_mended(made.sql, round.prompt.tables));
+    if (mended == made.sql) {
+      return made;
+    }
+    made.sql = std::move(mended);
   }
+}
+
+Status AskService::say_once(const RequestContext& context, const Round& round, Attempt& made) {
+  const auto is_first = [&](const json::array& row) { return row == made.rows.front(); };
+  if (made.rows.size() < 2 || !asks_for_one(round.prompt.question) ||
+      !std::ranges::all_of(made.rows, is_first)) {
+    return {};
+  }
+  Attempt once;
+  once.sql = with_distinct(made.sql);
+  once.log_probability = made.log_probability;
+  LH_RETURN_IF_ERROR(run_attempt(context, round, once));
+  if (once.has_run) {
+    made = std::move(once);
+  }
+  return {};
+}
+
+Status AskService::run_attempt(const RequestContext& context, const Round& round, Attempt& made) {
+  made.problem.clear();
   Status runs = dry_run(context, made.sql);
-  if (const std::string mistake = hidden_mistake(made.sql, round.tables);
+  if (const std::string mistake = hidden_mistake(made.sql, round.prompt.tables);
       runs && !mistake.empty()) {
     runs = fail(ErrorCode::InvalidArgument, mistake);
   }
@@ -296,7 +347,7 @@ Result<AskService::Attempt> AskService::try_out(const RequestContext& context, c
     if (rows) {
       made.rows = *std::move(rows);
       made.has_run = true;
-      return made;
+      return {};
     }
     runs = std::unexpected(std::move(rows).error());
   }
@@ -306,7 +357,7 @@ Result<AskService::Attempt> AskService::try_out(const RequestContext& context, c
     return std::unexpected(problem);
   }
   made.problem = problem.message + (problem.hint.empty() ? "" : " " + problem.hint);
-  return made;
+  return {};
 }
 
 Status AskService::attempt(const RequestContext& context, Round& round, Written written) {
@@ -329,7 +380,7 @@ Status AskService::attempt(const RequestContext& context, Round& round, Written 
   if (!made.problem.empty()) {
     round.last_problem = made.problem;
   }
-  round.vote.add(made.has_run ? std::optional(rows_key(made.rows)) : std::nullopt);
+  round.vote.add(made.is_undoubted() ? std::optional(rows_key(made.rows)) : std::nullopt);
   round.attempts.push_back(std::move(made));
   return {};
 }

@@ -40,7 +40,7 @@ struct AskAnswer {
   std::vector<boost::json::array> rows;  ///< None if abstained.
   bool is_truncated = false;
   std::string explanation;  ///< One line.
-  double confidence = 0;    ///< 0 to 1: how far independent attempts agree.
+  double confidence = 0;    ///< 0 to 1: how far the attempts that fit the question agree.
   std::size_t attempts = 0;
   std::size_t repairs = 0;
   std::vector<std::string> datasets;  ///< What the model was shown.
@@ -53,23 +53,25 @@ struct AskAnswer {
 /// Questions in plain language become SQL, as the caller: what they may not see is neither in the
 /// prompt nor in the rows.
 ///
-/// The model writes several statements. Each must be one SELECT by grammar, is dry-run against the
-/// binder (at most two repairs with the error's text in a request), and run; rows on which enough
-/// attempts agree are the answer. Where they disagree, or say nothing, it abstains.
+/// The model writes statements, the likeliest one first. Each must be one SELECT by grammar, is
+/// dry-run against the binder (mended by names alone, or by the model told the error's text, at
+/// most twice in a request), run, and held against the question (doubts_about). Of those that
+/// nothing speaks against the rows on which enough agree are the answer. Where they disagree, or
+/// there is none, it abstains.
 ///
 /// Thread-safe; calls block for as long as the model takes.
 class AskService {
  public:
   struct Options {
     std::size_t attempts_max = 5;
-    /// Of attempts that agree, below which it abstains.
+    /// The share of those that fit the question that must agree.
     double agreement_min = 0.6;
     std::size_t repairs_max = 2;
     std::size_t columns_max = 120;  ///< Of the tables in a prompt.
     std::uint32_t sql_tokens_max = 400;
-    double temperature = 0.7;  ///< Of the attempts after the first.
+    double temperature = 0.6;  ///< Of the attempts after the first.
     /// A first statement that the model found at least as probable (Generation) is the only one.
-    double sure_log_probability = -0.02;
+    double sure_log_probability = -0.05;
     std::chrono::milliseconds statement_timeout{20'000};
     std::chrono::milliseconds values_timeout{3'000};
     std::function<std::string()> today;  ///< 2026-01-31; empty: the clock's, in UTC.
@@ -98,14 +100,20 @@ class AskService {
                                               std::size_t count) const;
   Result<Written> write(const RequestContext& context, const Round& round,
                         std::vector<ai::ChatMessage> messages, std::size_t number) const;
-  /// True if no further attempt is needed.
-  [[nodiscard]] bool is_settled(const Round& round) const;
-  /// Runs a statement. An error that is none of its own ends the request.
+  /// How many further attempts are to be made now; 0 if enough is known.
+  [[nodiscard]] std::size_t attempts_wanted(const Round& round) const;
+  /// Runs a statement, with its columns mended if it must be. An error that is none of its own ends
+  /// the request.
   Result<Attempt> try_out(const RequestContext& context, const Round& round, Written written);
+  /// "How long is the Danube?" has one answer, though each country that it crosses has a row of it.
+  Status say_once(const RequestContext& context, const Round& round, Attempt& made);
+  Status run_attempt(const RequestContext& context, const Round& round, Attempt& made);
   /// The same, mended where it does not run, and its vote counted.
   Status attempt(const RequestContext& context, Round& round, Written written);
   Result<std::vector<boost::json::array>> run(const RequestContext& context, const std::string& sql,
                                               std::uint64_t row_limit);
+  /// The answer's statement, or that it abstains.
+  void decide(const Round& round, AskAnswer& answer) const;
   Status finish(const RequestContext& context, const AskRequest& asked, AskAnswer& answer);
 
   query::QueryService& queries_;

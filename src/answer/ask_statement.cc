@@ -303,6 +303,66 @@ std::map<std::string, Tokens> clauses_of(Tokens tokens) {
   return out;
 }
 
+// --- What a subquery uses.
+
+struct Subquery {
+  std::string table;  ///< In lower case, without its namespace.
+  /// What may be columns, with no table before them.
+  std::vector<const Token*> names;
+};
+
+/// The subquery whose SELECT is at `begin`, but for subqueries within it. Nothing if it does not
+/// read exactly one table.
+std::optional<Subquery> read_subquery(Tokens tokens, std::size_t begin) {
+  Subquery out;
+  std::set<std::string> aliases;
+  std::size_t depth = 0;
+  std::size_t skipped_from = 0;  // Brackets within which another SELECT stands.
+  for (std::size_t i = begin;; ++i) {
+    const Token& token = tokens[i];
+    if (token.kind == TokenKind::End || token.is("JOIN")) {
+      return std::nullopt;
+    }
+    if (token.is_symbol(')')) {
+      if (depth == 0) {
+        break;
+      }
+      skipped_from = depth == skipped_from ? 0 : skipped_from;
+      --depth;
+    } else if (token.is_symbol('(')) {
+      ++depth;
+      skipped_from = skipped_from == 0 && tokens[i + 1].is("SELECT") ? depth : skipped_from;
+    } else if (skipped_from != 0) {
+      continue;
+    } else if (token.is("AS")) {
+      aliases.insert(to_lower(tokens[i + 1].value));
+    } else if (token.is("FROM") && depth == 0) {
+      if (!out.table.empty() || !tokens[i + 1].is_name()) {
+        return std::nullopt;
+      }
+      for (++i; tokens[i + 1].is_symbol('.'); i += 2) {
+      }
+      out.table = to_lower(tokens[i].value);
+      if (tokens[i + 1].is_symbol(',')) {
+        return std::nullopt;
+      }
+    } else if (token.is_name()) {
+      // Not t.x, f(x), DATE '...', INTERVAL 3 MONTH, EXTRACT(year FROM x).
+      const Token& last = tokens[i - 1];
+      const Token& next = tokens[i + 1];
+      const bool is_part = last.is_symbol('.') || next.is_symbol('.') || next.is_symbol('(') ||
+                           next.kind == TokenKind::String || last.kind == TokenKind::Number ||
+                           last.kind == TokenKind::String || (depth > 0 && next.is("FROM"));
+      if (!is_part) {
+        out.names.push_back(&token);
+      }
+    }
+  }
+  std::erase_if(out.names,
+                [&](const Token* name) { return aliases.contains(to_lower(name->value)); });
+  return out.table.empty() ? std::nullopt : std::optional(std::move(out));
+}
+
 std::string words_for_order(Tokens key) {
   for (const std::string_view word : {"FIRST", "LAST", "NULLS"}) {
     if (!key.empty() && key.back().is(word)) {
@@ -344,51 +404,89 @@ std::string with_stored_values(std::string_view sql, const std::vector<ValueFoun
   std::map<std::string, std::set<std::string>> spellings;
   for (const ValueFound& found : values) {
     const std::string literal = quote_sql_literal(found.value);
-    spellings[to_lower(literal)].insert(literal);
+    const std::string text = literal.substr(1, literal.size() - 2);
+    spellings[to_lower(text)].insert(text);
   }
   return replaced(sql, *tokens, [&](const Token& token) -> std::optional<std::string> {
-    const auto found =
-        token.kind == TokenKind::String ? spellings.find(to_lower(token.text)) : spellings.end();
-    if (found == spellings.end() || found->second.size() != 1) {
+    if (token.kind != TokenKind::String || token.text.size() < 2 || token.text.front() != '\'') {
       return std::nullopt;
     }
-    return *found->second.begin();
+    // The '%' of a pattern stay around it.
+    const std::string_view whole = token.text.substr(1, token.text.size() - 2);
+    const std::size_t begin = std::min(whole.find_first_not_of('%'), whole.size());
+    const std::string_view text = whole.substr(begin, whole.find_last_not_of('%') + 1 - begin);
+    const auto found = spellings.find(to_lower(text));
+    if (text.empty() || found == spellings.end() || found->second.size() != 1) {
+      return std::nullopt;
+    }
+    return fmt::format("'{}{}{}'", whole.substr(0, begin), *found->second.begin(),
+                       whole.substr(begin + text.size()));
   });
 }
 
+std::string with_distinct(std::string_view sql) {
+  const auto tokens = query::tokenize(sql);
+  if (!tokens || !tokens->front().is("SELECT") || (*tokens)[1].is("DISTINCT")) {
+    return std::string(sql);
+  }
+  const std::size_t end = tokens->front().end();
+  return fmt::format("{} DISTINCT{}", sql.substr(0, end), sql.substr(end));
+}
+
+std::string with_all_grouped(std::string_view sql) {
+  const auto tokens = query::tokenize(sql);
+  auto clauses = tokens ? clauses_of(*tokens) : std::map<std::string, Tokens>();
+  const Tokens group = clauses["GROUP"];
+  if (group.empty() || group.front().is("ALL")) {
+    return std::string(sql);
+  }
+  const auto text = [&](Tokens part) {
+    return sql.substr(part.front().position, part.back().end() - part.front().position);
+  };
+  std::set<std::string> grouped;
+  for (const Tokens key : parts_of(group)) {
+    grouped.insert(key.empty() ? "" : to_lower(text(key)));
+  }
+  std::string added;
+  for (Tokens item : parts_of(clauses["SELECT"])) {
+    if (item.size() > 2 && item[item.size() - 2].is("AS")) {
+      item = item.first(item.size() - 2);
+    }
+    const bool is_column = (item.size() == 1 && item[0].is_name()) ||
+                           (item.size() == 3 && item[1].is_symbol('.') && item[2].is_name());
+    if (is_column && grouped.insert(to_lower(text(item))).second) {
+      added += fmt::format(", {}", text(item));
+    }
+  }
+  const std::size_t end = group.back().end();
+  return fmt::format("{}{}{}", sql.substr(0, end), added, sql.substr(end));
+}
+
 std::string hidden_mistake(std::string_view sql, const std::vector<SchemaTable>& tables) {
-  const auto made = query::tokenize(sql);
-  if (!made || made->front().is("WITH")) {  // That may call anything by a table's name.
+  const auto tokens = query::tokenize(sql);
+  if (!tokens || tokens->front().is("WITH")) {  // That may call anything by a table's name.
     return {};
   }
-  const Tokens tokens = *made;
-  for (std::size_t i = 0; i + 5 < tokens.size(); ++i) {
-    // ( SELECT [DISTINCT] column FROM [namespace.]table ) or WHERE, GROUP, ORDER, LIMIT
-    if (!tokens[i].is_symbol('(') || !tokens[i + 1].is("SELECT")) {
+  for (std::size_t i = 0; i + 1 < tokens->size(); ++i) {
+    const bool is_one = (*tokens)[i].is_symbol('(') && (*tokens)[i + 1].is("SELECT");
+    const auto subquery = is_one ? read_subquery(*tokens, i + 1) : std::nullopt;
+    const auto is_its_table = [&](const SchemaTable& table) {
+      return subquery && to_lower(table.name) == subquery->table;
+    };
+    const auto own = std::ranges::find_if(tables, is_its_table);
+    if (own == tables.end() || std::ranges::count_if(tables, is_its_table) != 1) {
       continue;
     }
-    const std::size_t column = i + 2 + (tokens[i + 2].is("DISTINCT") ? 1U : 0U);
-    std::size_t table = column + 2;
-    if (table >= tokens.size() || !tokens[column].is_name() || !tokens[column + 1].is("FROM")) {
-      continue;
-    }
-    while (table + 2 < tokens.size() && tokens[table + 1].is_symbol('.')) {
-      table += 2;
-    }
-    const bool is_only_table = tokens[table + 1].is_symbol(')') ||
-                               is_any(tokens[table + 1], {"WHERE", "GROUP", "ORDER", "LIMIT"});
-    const std::string name = to_lower(tokens[table].value);
-    const auto named = [&](const SchemaTable& one) { return to_lower(one.name) == name; };
-    const auto found = std::ranges::find_if(tables, named);
-    if (!is_only_table || found == tables.end() || std::ranges::count_if(tables, named) != 1) {
-      continue;
-    }
-    const std::string wanted = to_lower(tokens[column].value);
-    if (std::ranges::none_of(found->columns, [&](const SchemaColumn& one) {
-          return to_lower(one.name) == wanted;
-        })) {
-      return fmt::format("{} has no column {}", plain_or_quoted(found->name),
-                         plain_or_quoted(tokens[column].value));
+    for (const Token* const name : subquery->names) {
+      const auto has_it = [&](const SchemaTable& table) {
+        return std::ranges::any_of(table.columns, [&](const SchemaColumn& column) {
+          return to_lower(column.name) == to_lower(name->value);
+        });
+      };
+      if (!has_it(*own) && std::ranges::any_of(tables, has_it)) {
+        return fmt::format("{} has no column {}", plain_or_quoted(own->name),
+                           plain_or_quoted(name->value));
+      }
     }
   }
   return {};

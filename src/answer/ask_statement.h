@@ -24,8 +24,16 @@ std::string with_full_names(std::string_view sql, const FullNames& names);
 /// value is, if there is only one such.
 std::string with_stored_values(std::string_view sql, const std::vector<ValueFound>& values);
 
+/// `sql` without rows that are there twice; itself if it does not begin with SELECT, or has
+/// DISTINCT.
+std::string with_distinct(std::string_view sql);
+
+/// `sql` with the columns that it selects beside sums and counts in its GROUP BY, too, if it has
+/// one.
+std::string with_all_grouped(std::string_view sql);
+
 /// What is wrong with `sql` though it runs; empty if nothing is seen. A subquery of one table that
-/// selects a column which that table has not takes it from the outer statement: `state_name IN
+/// names a column which that table has not takes it from the outer statement: `state_name IN
 /// (SELECT state_name FROM river)` is true for every row, and nobody means that.
 std::string hidden_mistake(std::string_view sql, const std::vector<SchemaTable>& tables);
 

@@ -24,28 +24,6 @@ constexpr double kNameWeight = 3;
 constexpr double kColumnWeight = 1.5;
 constexpr double kNoteWeight = 0.5;
 
-/// Names become words: "jobOrders" and "job_orders" are "job orders".
-std::string words_of_name(std::string_view name) {
-  std::string out;
-  for (std::size_t i = 0; i < name.size(); ++i) {
-    const bool is_upper = name[i] >= 'A' && name[i] <= 'Z';
-    const bool after_lower = i > 0 && name[i - 1] >= 'a' && name[i - 1] <= 'z';
-    if (is_upper && after_lower) {
-      out += ' ';
-    }
-    out += name[i] == '_' ? ' ' : name[i];
-  }
-  return out;
-}
-
-std::set<std::string> terms_of(std::string_view text) {
-  std::set<std::string> out;
-  for (TermAt& term : vector::analyse(text, Analysis::English)) {
-    out.insert(std::move(term.term));
-  }
-  return out;
-}
-
 /// What a term weighs for a table, by the best place where it stands.
 std::map<std::string, double> weights_of(const SchemaTable& table) {
   std::map<std::string, double> out;
@@ -179,6 +157,27 @@ std::vector<double> lexical_scores(std::string_view question,
   return scores;
 }
 
+std::string words_of_name(std::string_view name) {
+  std::string out;
+  for (std::size_t i = 0; i < name.size(); ++i) {
+    const bool is_upper = name[i] >= 'A' && name[i] <= 'Z';
+    const bool after_lower = i > 0 && name[i - 1] >= 'a' && name[i - 1] <= 'z';
+    if (is_upper && after_lower) {
+      out += ' ';
+    }
+    out += name[i] == '_' ? ' ' : name[i];
+  }
+  return out;
+}
+
+std::set<std::string> terms_of(std::string_view text) {
+  std::set<std::string> out;
+  for (TermAt& term : vector::analyse(text, Analysis::English)) {
+    out.insert(std::move(term.term));
+  }
+  return out;
+}
+
 std::string text_of_table(const SchemaTable& table) {
   std::string out = words_of_name(table.name) + ". " + table.description + " ";
   for (const SchemaColumn& column : table.columns) {
@@ -199,6 +198,54 @@ bool says_more_than_names(std::string_view note, const SchemaTable& table,
   });
 }
 
+const SchemaColumn* naming_column(const SchemaTable& table) {
+  const std::string subject = singular(to_lower(table.name));
+  for (const SchemaColumn& column : table.columns) {
+    std::string_view name = column.name;
+    const std::string lower = to_lower(name);
+    name = lower;
+    if (name.starts_with(subject)) {
+      name.remove_prefix(subject.size());
+      name.remove_prefix(name.starts_with('_') ? 1 : 0);
+    }
+    if (name.empty() || name == "name" || name == "code" || name == "key" || name == "title") {
+      return &column;
+    }
+  }
+  return nullptr;
+}
+
+std::vector<ValueFound> values_by_relevance(std::string_view question,
+                                            std::vector<ValueFound> values) {
+  const auto words = [](std::string_view text) {
+    return " " + words_of_name(to_lower(text)) + " ";
+  };
+  std::set<std::string> all;
+  for (const ValueFound& found : values) {
+    all.insert(words(found.value));
+  }
+  std::erase_if(values, [&](const ValueFound& found) {
+    const std::string part = words(found.value);
+    return std::ranges::any_of(all, [&](const std::string& whole) {
+      return whole.size() > part.size() && whole.contains(part);
+    });
+  });
+  const std::set<std::string> asked = terms_of(question);
+  const auto is_asked = [&](std::string_view name) {
+    return std::ranges::any_of(terms_of(words_of_name(name)),
+                               [&](const std::string& term) { return asked.contains(term); });
+  };
+  std::vector<ValueFound> out;
+  for (const int relevance : {3, 2, 1, 0}) {
+    for (const ValueFound& found : values) {
+      if ((is_asked(found.table) ? 2 : 0) + (is_asked(found.column) ? 1 : 0) == relevance) {
+        out.push_back(found);
+      }
+    }
+  }
+  return out;
+}
+
 std::vector<LikelyJoin> likely_joins(const std::vector<SchemaTable>& tables) {
   std::vector<LikelyJoin> out;
   for (std::size_t from = 0; from < tables.size(); ++from) {
@@ -210,6 +257,11 @@ std::vector<LikelyJoin> likely_joins(const std::vector<SchemaTable>& tables) {
         if (one.key != nullptr && (!best || one.is_exact)) {
           best = LikelyJoin{from, column.name, to, one.key->name};
           is_exact = one.is_exact;
+        }
+      }
+      for (std::size_t to = 0; to < tables.size() && !best && !column.refers_to.empty(); ++to) {
+        if (tables[to].dataset() == column.refers_to) {
+          best = LikelyJoin{from, column.name, to, naming_column(tables[to])->name};
         }
       }
       if (best) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -22,6 +23,12 @@ std::vector<std::string> value_phrases(std::string_view question, std::size_t co
 std::vector<double> lexical_scores(std::string_view question,
                                    const std::vector<SchemaTable>& tables);
 
+/// Names become words: "jobOrders" and "job_orders" are "job Orders" and "job orders".
+std::string words_of_name(std::string_view name);
+
+/// The different stems of a text's words.
+std::set<std::string> terms_of(std::string_view text);
+
 /// The text that stands for a table when meanings are compared.
 std::string text_of_table(const SchemaTable& table);
 
@@ -29,8 +36,18 @@ std::string text_of_table(const SchemaTable& table);
 bool says_more_than_names(std::string_view note, const SchemaTable& table,
                           const SchemaColumn& column);
 
+/// The column that names a table's rows, as its own name says: state.state_name, team.code. Null if
+/// there is none.
+const SchemaColumn* naming_column(const SchemaTable& table);
+
+/// The values that a question names, one entry for each column that has them: without those that
+/// are only a part of a longer one, and first the columns of which the question speaks.
+std::vector<ValueFound> values_by_relevance(std::string_view question,
+                                            std::vector<ValueFound> values);
+
 /// A join that names and types suggest: sales.car_id = cars.id, city.state_name = state.state_name.
-/// At most one for a column: the table that is called so, before one whose name ends so.
+/// At most one for a column: the table that is called so, before one whose name ends so, before
+/// what its values refer to.
 struct LikelyJoin {
   std::size_t from_table = 0;
   std::string from_column;

@@ -4,11 +4,13 @@
 #include <array>
 #include <cctype>
 #include <map>
+#include <set>
 #include <utility>
 
 #include <boost/json/array.hpp>
 #include <fmt/format.h>
 
+#include "answer/schema_linking.h"
 #include "base/text.h"
 #include "query/small_answer.h"
 
@@ -24,6 +26,8 @@ constexpr std::size_t kValueCharsMax = 40;
 constexpr std::size_t kValuesMax = 8;
 constexpr std::size_t kTextColumnsMax = 24;
 constexpr std::size_t kFoundPerColumnMax = 4;
+/// Fewer values may be in another table by chance.
+constexpr std::size_t kReferringValuesMin = 5;
 
 // Words that mean something else where a name is expected.
 constexpr std::array<std::string_view, 44> kKeywords = {
@@ -229,6 +233,58 @@ Status read_values(const RequestContext& context, query::QueryService& queries,
     for (const json::value& value : list.get_array()) {
       if (columns[i]->values.size() < kValuesMax) {
         columns[i]->values.push_back(one_line(text_of(value), kValueCharsMax));
+      }
+    }
+  }
+  return {};
+}
+
+Status find_references(const RequestContext& context, query::QueryService& queries,
+                       std::chrono::milliseconds time_max, std::vector<SchemaTable>& tables) {
+  for (SchemaTable& to : tables) {
+    const SchemaColumn* const key = naming_column(to);
+    if (key == nullptr || !key->shows_values) {
+      continue;
+    }
+    std::vector<SchemaColumn*> columns;
+    std::set<std::string> values;
+    for (SchemaTable& from : tables) {
+      for (SchemaColumn& column : from.columns) {
+        if (&from != &to && &column != naming_column(from) && column.refers_to.empty() &&
+            column.values.size() >= kReferringValuesMin) {
+          columns.push_back(&column);
+          values.insert(column.values.begin(), column.values.end());
+        }
+      }
+    }
+    if (columns.empty()) {
+      continue;
+    }
+    json::array wanted;
+    std::string list;
+    for (const std::string& value : values) {
+      wanted.emplace_back(value);
+      list += fmt::format("{}${}", list.empty() ? "" : ", ", wanted.size());
+    }
+    const std::string name = quote_sql_identifier(key->name);
+    const auto rows = ask(within(context, time_max), queries,
+                          fmt::format("SELECT {0} FROM {1} WHERE {0} IN ({2}) LIMIT {3}", name,
+                                      to.sql_name(), list, values.size() + 1),
+                          std::move(wanted));
+    if (!rows) {
+      LH_RETURN_IF_ERROR(unless_the_caller_left(context, rows.error()));
+      continue;
+    }
+    std::set<std::string> there;
+    for (const json::array& row : *rows) {
+      there.insert(text_of(row[0]));
+    }
+    // A key that comes twice names no row.
+    for (SchemaColumn* const column : columns) {
+      if (there.size() == rows->size() &&
+          std::ranges::all_of(column->values,
+                              [&](const std::string& value) { return there.contains(value); })) {
+        column->refers_to = to.dataset();
       }
     }
   }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -23,6 +24,8 @@ struct SchemaColumn {
   /// The most frequent values, if `shows_values`, and whether they are all there are.
   std::vector<std::string> values = {};
   bool has_all_values = false;
+  /// The dataset whose rows its values name (naming_column), if they do; else empty.
+  std::string refers_to = {};
 };
 
 struct SchemaTable {
@@ -50,6 +53,12 @@ Result<std::vector<SchemaTable>> read_schema(const RequestContext& context,
 /// is left out.
 Status read_values(const RequestContext& context, query::QueryService& queries,
                    std::chrono::milliseconds time_max, SchemaTable& table);
+
+/// Fills in `refers_to` of columns all of whose values that were read stand in another table's
+/// naming column: river.traverse has names of states, whatever it is called. Too few values tell
+/// nothing.
+Status find_references(const RequestContext& context, query::QueryService& queries,
+                       std::chrono::milliseconds time_max, std::vector<SchemaTable>& tables);
 
 /// A value of a table that a question names.
 struct ValueFound {
