@@ -4,15 +4,15 @@
 #include <chrono>
 #include <utility>
 
+#include "vector/detail/table_data.h"
+
 namespace lakehouse::vector {
 
 /// One that waits. Shared with the pass that answers it: a caller may leave before that ends, and
-/// its vector and filter with it, so the pass works on copies.
+/// its filter with it, so the pass works on a copy.
 struct SearchBatcher::Waiter {
-  std::vector<float> vector;
+  PreparedQuery query;
   RowSet filter;
-  std::vector<Row> start;
-  ScanQuery query;
   bool done = false;
   /// Stays if the pass ends by an exception: there is no memory.
   Result<std::vector<Hit>> answer =
@@ -47,22 +47,24 @@ class SearchBatcher::Pass {
 
 Result<std::vector<Hit>> SearchBatcher::search(const RequestContext& context,
                                                const ScanQuery& query) {
+  LH_ASSIGN_OR_RETURN(PreparedQuery prepared, prepare_query(table_.data(), query));
+  return search(context, std::move(prepared));
+}
+
+Result<std::vector<Hit>> SearchBatcher::search(const RequestContext& context, PreparedQuery query) {
   std::unique_lock lock(mutex_);
   if (!running_ && waiting_.empty()) {
     const Pass pass(*this, lock, {});
-    return table_.search(context, query);
+    return scan_table(context, table_.data(), query);
   }
   if (waiting_.size() >= kWaitingMax) {
     return fail(ErrorCode::ResourceExhausted, "too many searches wait for the same index",
                 "Try again in a moment.");
   }
   const auto waiter = std::make_shared<Waiter>();
-  waiter->vector.assign(query.vector.begin(), query.vector.end());
-  waiter->start.assign(query.start.begin(), query.start.end());
-  waiter->query = {
-      .vector = waiter->vector, .k = query.k, .filter = nullptr, .start = waiter->start};
-  if (query.filter != nullptr) {
-    waiter->filter = *query.filter;
+  waiter->query = std::move(query);
+  if (waiter->query.filter != nullptr) {
+    waiter->filter = *waiter->query.filter;
     waiter->query.filter = &waiter->filter;
   }
   waiting_.push_back(waiter);
@@ -87,18 +89,17 @@ void SearchBatcher::run_batch(std::unique_lock<std::mutex>& lock) {
       waiting_.begin(), waiting_.begin() + static_cast<std::ptrdiff_t>(count));
   waiting_.erase(waiting_.begin(), waiting_.begin() + static_cast<std::ptrdiff_t>(count));
   const Pass pass(*this, lock, batch);
-  std::vector<ScanQuery> queries;
+  std::vector<const PreparedQuery*> queries;
   queries.reserve(count);
   for (const auto& waiter : batch) {
-    queries.push_back(waiter->query);
+    queries.push_back(&waiter->query);
   }
   // For all of them, so under nobody's deadline: a pass is short.
-  const RequestContext context;
-  Result<std::vector<std::vector<Hit>>> answers = table_.search(context, queries);
+  Result<std::vector<std::vector<Hit>>> answers =
+      scan_table(RequestContext(), table_.data(), queries);
   for (std::size_t i = 0; i < count; ++i) {
-    // One that is wrong fails the whole: then each gets its own answer.
     batch[i]->answer = answers ? Result<std::vector<Hit>>(std::move((*answers)[i]))
-                               : table_.search(context, queries[i]);
+                               : std::unexpected(answers.error());
   }
 }
 

@@ -15,6 +15,8 @@
 
 namespace lakehouse::vector {
 
+struct PreparedQuery;
+
 /// Concurrent exact searches of one table, scored together: while a pass runs, those that come wait
 /// and make the next one. A search that comes alone starts at once, so nobody waits for company.
 /// Thread-safe. The table must outlive it.
@@ -29,6 +31,8 @@ class SearchBatcher {
   /// As VectorTable::search. Blocks until the answer is there, or the caller's own deadline or
   /// cancellation.
   Result<std::vector<Hit>> search(const RequestContext& context, const ScanQuery& query);
+  // For this module alone, which knows what that is.
+  Result<std::vector<Hit>> search(const RequestContext& context, PreparedQuery query);
 
  private:
   struct Waiter;

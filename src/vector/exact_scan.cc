@@ -6,6 +6,7 @@
 #include <cmath>
 #include <functional>
 #include <limits>
+#include <numeric>
 #include <optional>
 
 #include <fmt/format.h>
@@ -21,11 +22,12 @@ constexpr std::int32_t kLowest = std::numeric_limits<std::int32_t>::min();
 
 /// Writes `row` with length 1. False if it has no direction.
 bool normalise(std::span<const float> row, float* out) {
-  double square = 0;
-  for (const float value : row) {
-    square += double{value} * double{value};
+  // Several sums, so that they need not wait for each other.
+  std::array<double, 8> squares{};
+  for (std::size_t i = 0; i < row.size(); ++i) {
+    squares[i % squares.size()] += double{row[i]} * double{row[i]};
   }
-  const double length = std::sqrt(square);
+  const double length = std::sqrt(std::accumulate(squares.begin(), squares.end(), 0.0));
   // Written so that NaN fails, too.
   if (!(length > 0) || !std::isfinite(length)) {
     return false;
@@ -46,35 +48,30 @@ std::int32_t to_product(double value) {
 }
 
 /// How many vectors before they are scored they are fetched.
-constexpr std::size_t kAhead = 3;
+constexpr std::size_t kAhead = 12;
 
 struct Candidate {
-  std::int32_t product = 0;
+  float estimate = 0;
   Row row = 0;
 };
 
 /// What a search has seen: the rows that can still be among the best, by the bound on their codes'
-/// error. Products come in, exact scores are computed when they narrow that down, and at the end.
+/// error. Estimates come in, exact scores are computed when they narrow that down, and at the end.
 class Collector {
  public:
-  Collector(const TableData& table, std::vector<float> unit, const ScanQuery& query)
+  /// The query outlives it.
+  Collector(const TableData& table, const PreparedQuery& query)
       : table_(table),
-        unit_(std::move(unit)),
-        code_(table.encoder.encode_query(unit_)),
+        query_(query),
         k_(query.k),
-        filter_(query.filter),
         narrow_at_(std::max<std::size_t>(std::size_t{4} * query.k, 256)) {
-    if (!table.sketches.empty()) {
-      coarse_ = table.sketches.coarse.encode(unit_);
-      fine_ = table.sketches.fine.encode(unit_);
-    }
     start(query.start);
   }
 
-  [[nodiscard]] const QueryCode& code() const { return code_; }
-  [[nodiscard]] const QueryCode& coarse() const { return coarse_; }
-  [[nodiscard]] const QueryCode& fine() const { return fine_; }
-  [[nodiscard]] const RowSet* filter() const { return filter_; }
+  [[nodiscard]] const QueryCode& code() const { return query_.code; }
+  [[nodiscard]] const QueryCode& coarse() const { return query_.coarse; }
+  [[nodiscard]] const QueryCode& fine() const { return query_.fine; }
+  [[nodiscard]] const RowSet* filter() const { return query_.filter; }
   /// Rows of the block with lower products cannot be among the best.
   [[nodiscard]] std::int32_t least() const { return least_; }
   /// Nor can rows whose sketches have lower products.
@@ -86,9 +83,16 @@ class Collector {
     set_least();
   }
 
-  /// Of this block, and allowed; only with a product of at least `least`.
-  void offer(std::int32_t product, Row row) {
-    kept_.push_back({product, row});
+  /// A row of this block, allowed: its products with the query's code and with the code's rest.
+  void offer(std::int32_t product, std::int32_t rest, Row row) {
+    const QueryCode& code = query_.code;
+    const double estimate = (static_cast<double>(std::int64_t{product} - code.bias) +
+                             static_cast<double>(std::int64_t{rest} - code.rest_bias) / 256) *
+                            code.scale;
+    if (estimate + table_.bound(code.rest_error, block_residual_) < floor_) {
+      return;
+    }
+    kept_.push_back({static_cast<float>(estimate), row});
     if (kept_.size() >= narrow_at_) {
       narrow();
     }
@@ -109,18 +113,14 @@ class Collector {
 
  private:
   static bool higher(const Candidate& a, const Candidate& b) {
-    return a.product > b.product || (a.product == b.product && a.row < b.row);
-  }
-
-  [[nodiscard]] double estimate(const Candidate& candidate) const {
-    return static_cast<double>(std::int64_t{candidate.product} - code_.bias) * code_.scale;
+    return a.estimate > b.estimate || (a.estimate == b.estimate && a.row < b.row);
   }
 
   /// Scores rows that may be good: what the k-th of them has, the k-th best has at least.
   void start(std::span<const Row> rows) {
     std::vector<Row> allowed;
     for (const Row row : rows) {
-      if (row < table_.size && (filter_ == nullptr || filter_->contains(row))) {
+      if (row < table_.size && (query_.filter == nullptr || query_.filter->contains(row))) {
         allowed.push_back(row);
       }
     }
@@ -148,7 +148,7 @@ class Collector {
       if (i + kAhead < rows.size()) {
         table_.prefetch(rows[i + kAhead]);
       }
-      visit(rows[i], table_.score(unit_.data(), rows[i]));
+      visit(rows[i], table_.score(query_.unit.data(), rows[i]));
     }
   }
 
@@ -156,10 +156,11 @@ class Collector {
     if (floor_ <= -2) {
       return;
     }
-    const double below = floor_ - table_.bound(code_, block_residual_);
-    least_ = to_product(below / code_.scale + code_.bias - 1);
-    coarse_least_ = sketch_least(coarse_);
-    fine_least_ = sketch_least(fine_);
+    const QueryCode& code = query_.code;
+    const double below = floor_ - table_.bound(code.error, block_residual_);
+    least_ = to_product(below / code.scale + code.bias - 1);
+    coarse_least_ = sketch_least(query_.coarse);
+    fine_least_ = sketch_least(query_.fine);
   }
 
   [[nodiscard]] std::int32_t sketch_least(const QueryCode& code) const {
@@ -186,19 +187,15 @@ class Collector {
       // The block's: a row's own would have to be fetched.
       const double residual =
           double{table_.residuals_highest[candidate.row / TableData::kBlockRows]};
-      return estimate(candidate) + table_.bound(code_, residual) < floor_;
+      return double{candidate.estimate} + table_.bound(query_.code.rest_error, residual) < floor_;
     });
     narrow_at_ = std::max(narrow_at_, 2 * kept_.size());
     set_least();
   }
 
   const TableData& table_;
-  std::vector<float> unit_;
-  QueryCode code_;
-  QueryCode coarse_;
-  QueryCode fine_;
+  const PreparedQuery& query_;
   std::size_t k_;
-  const RowSet* filter_;
   std::vector<Candidate> kept_;
   std::size_t narrow_at_;
   double floor_ = -2;  ///< The k-th best scores at least this.
@@ -236,50 +233,91 @@ std::uint32_t tiles_of(std::uint32_t rows) {
   return static_cast<std::uint32_t>((rows + simd::kTileRows - 1) / simd::kTileRows);
 }
 
-/// Scores what a sieve has left of a stripe, and offers it.
+/// Scores what sieves have left, and offers it: of several questions in one go, so that while one's
+/// rows are scored those of the next are on their way.
 class Scorer {
  public:
-  explicit Scorer(const TableData& table) : table_(table) {}
+  explicit Scorer(const TableData& table)
+      : table_(table), rows_(kRoom + 16), products_(kRoom + 16) {}
 
   /// `masks`: a bit for each row from `first`. Returns how many were left.
-  std::uint32_t run(Collector& collector, Row first, std::span<const std::uint32_t> masks) {
-    // Most are empty, and which ones no processor guesses: so they are told apart without a branch.
-    std::array<std::uint32_t, kStripeTiles> tiles;
-    std::size_t count = 0;
-    for (std::uint32_t tile = 0; tile < masks.size(); ++tile) {
-      tiles[count] = tile;
-      count += masks[tile] != 0 ? 1U : 0U;
-    }
-    std::uint32_t found = 0;
-    for (const std::uint32_t tile : std::span(tiles).first(count)) {
-      const Row row = first + tile * static_cast<std::uint32_t>(simd::kTileRows);
-      for (std::uint32_t mask = masks[tile] & allowed(collector.filter(), row); mask != 0;
-           mask &= mask - 1) {
-        rows_[found++] = row + static_cast<Row>(std::countr_zero(mask));
+  std::size_t add(Collector& collector, Row first, std::span<std::uint32_t> masks) {
+    if (collector.filter() != nullptr || table_.size - first < masks.size() * simd::kTileRows) {
+      for (std::size_t tile = 0; tile < masks.size(); ++tile) {
+        masks[tile] &=
+            allowed(collector.filter(), first + static_cast<Row>(tile * simd::kTileRows));
       }
     }
-    score(collector, table_.sketches.empty() ? found : look_closer(collector, found));
+    make_room(masks.size() * simd::kTileRows);
+    const std::size_t found =
+        simd::kernels().rows_of(masks.data(), masks.size(), first, rows_.data() + used_);
+    close_part(collector, found);
     return found;
   }
 
   /// The filter's rows from `first` to `first + count`, without a sieve.
-  void run_filter(Collector& collector, Row first, std::uint32_t count) {
-    std::uint32_t found = 0;
+  void add_filter(Collector& collector, Row first, std::uint32_t count) {
+    make_room(count);
+    std::size_t end = used_;
     const std::span<const std::uint64_t> words = collector.filter()->words();
     for (std::size_t i = first / 64; i < words.size() && i * 64 < std::size_t{first} + count; ++i) {
-      if (found + 64 > rows_.size()) {
-        score(collector, found);
-        found = 0;
-      }
       for (std::uint64_t word = words[i]; word != 0; word &= word - 1) {
-        rows_[found] = static_cast<Row>(i * 64 + static_cast<std::size_t>(std::countr_zero(word)));
-        found += rows_[found] < table_.size ? 1U : 0U;
+        rows_[end] = static_cast<Row>(i * 64 + static_cast<std::size_t>(std::countr_zero(word)));
+        end += rows_[end] < table_.size ? 1U : 0U;
       }
     }
-    score(collector, found);
+    close_part(collector, end - used_);
+  }
+
+  /// Scores what was added, and offers what is left.
+  void flush() {
+    if (!table_.sketches.empty()) {
+      const Sketch& fine = table_.sketches.fine;
+      score(fine.codes(), fine.length(), &Collector::fine, &Collector::fine_least);
+    }
+    score(table_.codes, table_.encoder.code_bytes(), &Collector::code, &Collector::least);
+    std::size_t from = 0;
+    for (const Part& part : parts_) {
+      offer(*part.collector, std::span(rows_).subspan(from, part.end - from),
+            products_.data() + from);
+      from = part.end;
+    }
+    parts_.clear();
+    used_ = 0;
+  }
+
+  /// Rows of the block and their products. Their codes were just read: they are near.
+  void offer(Collector& collector, std::span<const Row> rows, const std::int32_t* products) {
+    rests_.resize(rows.size());
+    simd::kernels().dots(table_.codes, table_.encoder.code_bytes(), rows.data(), rows.size(),
+                         collector.code().rest.data(), rests_.data(), 0);
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      collector.offer(products[i], rests_[i], rows[i]);
+    }
   }
 
  private:
+  static constexpr std::size_t kRoom = 4 * std::size_t{kStripeRows};
+
+  /// One question's rows, from where the last part ends.
+  struct Part {
+    Collector* collector;
+    std::size_t end;
+  };
+
+  void make_room(std::size_t rows) {
+    if (used_ + rows > kRoom) {
+      flush();
+    }
+  }
+
+  void close_part(Collector& collector, std::size_t found) {
+    used_ += found;
+    if (found > 0) {
+      parts_.push_back({&collector, used_});
+    }
+  }
+
   /// Of a tile's rows: those that there are, and that the filter has.
   [[nodiscard]] std::uint32_t allowed(const RowSet* filter, Row first) const {
     std::uint32_t mask = ~0U;
@@ -295,35 +333,32 @@ class Scorer {
     return mask;
   }
 
-  /// Leaves of the rows those that their fine sketches do not rule out.
-  std::uint32_t look_closer(const Collector& collector, std::uint32_t found) {
-    const Sketch& fine = table_.sketches.fine;
-    simd::kernels().dots(fine.codes(), fine.length(), rows_.data(), found,
-                         collector.fine().bytes.data(), products_.data());
-    std::uint32_t left = 0;
-    for (std::uint32_t i = 0; i < found; ++i) {
-      rows_[left] = rows_[i];
-      left += products_[i] >= collector.fine_least() ? 1U : 0U;
+  /// Leaves of each part the rows whose products are as high as they must be.
+  void score(const std::uint8_t* codes, std::size_t length,
+             const QueryCode& (Collector::*query)() const,
+             std::int32_t (Collector::*least)() const) {
+    std::size_t from = 0;
+    std::size_t kept = 0;
+    for (Part& part : parts_) {
+      const std::size_t count = part.end - from;
+      const std::size_t next = used_ - part.end;
+      simd::kernels().dots(codes, length, rows_.data() + from, count,
+                           (part.collector->*query)().bytes.data(), products_.data() + from, next);
+      kept += simd::kernels().keep(rows_.data() + from, products_.data() + from, count,
+                                   (part.collector->*least)(), rows_.data() + kept,
+                                   products_.data() + kept);
+      from = part.end;
+      part.end = kept;
     }
-    return left;
-  }
-
-  void score(Collector& collector, std::uint32_t found) {
-    if (found == 0) {
-      return;
-    }
-    simd::kernels().dots(table_.codes, table_.encoder.code_bytes(), rows_.data(), found,
-                         collector.code().bytes.data(), products_.data());
-    for (std::uint32_t i = 0; i < found; ++i) {
-      if (products_[i] >= collector.least()) {
-        collector.offer(products_[i], rows_[i]);
-      }
-    }
+    used_ = kept;
   }
 
   const TableData& table_;
-  std::array<Row, kStripeRows> rows_;
-  std::array<std::int32_t, kStripeRows> products_;
+  std::vector<Part> parts_;
+  std::size_t used_ = 0;
+  std::vector<Row> rows_;
+  std::vector<std::int32_t> products_;
+  std::vector<std::int32_t> rests_;
 };
 
 /// One query over the rows of one block.
@@ -341,7 +376,8 @@ class BlockScan {
     }
     collector_.begin_block(block);
     if (allowed < count / 3) {
-      scorer_.run_filter(collector_, first, count);
+      scorer_.add_filter(collector_, first, count);
+      scorer_.flush();
     } else if (table_.sketches.empty()) {
       scan(first, count);
     } else {
@@ -359,7 +395,8 @@ class BlockScan {
       simd::kernels().sieve_one(sketch.codes() + row * sketch.length(), sketch.length(),
                                 tiles_of(rows), collector_.coarse().bytes.data(),
                                 collector_.coarse_least(), masks.data());
-      scorer_.run(collector_, row, std::span(masks).first(tiles_of(rows)));
+      scorer_.add(collector_, row, std::span(masks).first(tiles_of(rows)));
+      scorer_.flush();
       row += rows;
     }
   }
@@ -374,12 +411,14 @@ class BlockScan {
       std::fill_n(products_.begin() + rows, (16 - rows % 16) % 16, kLowest);
       const std::size_t found = simd::kernels().at_least(products_.data(), (rows + 15) / 16 * 16,
                                                          collector_.least(), places_.data());
+      std::size_t left = 0;
       for (std::size_t i = 0; i < found && places_[i] < rows; ++i) {
         const Row at = row + places_[i];
-        if (collector_.filter() == nullptr || collector_.filter()->contains(at)) {
-          collector_.offer(products_[places_[i]], at);
-        }
+        products_[left] = products_[places_[i]];
+        rows_[left] = at;
+        left += collector_.filter() == nullptr || collector_.filter()->contains(at) ? 1U : 0U;
       }
+      scorer_.offer(collector_, std::span(rows_).first(left), products_.data());
       row += rows;
     }
   }
@@ -389,12 +428,13 @@ class BlockScan {
   Scorer scorer_;
   std::array<std::int32_t, kStripeRows> products_;
   std::array<std::uint32_t, kStripeRows> places_;
+  std::array<Row, kStripeRows> rows_;
 };
 
 /// Many queries over all rows: each stripe is read once for all of them.
 class BatchScan {
  public:
-  BatchScan(const TableData& table, std::span<Collector*> collectors)
+  BatchScan(const TableData& table, std::span<Collector> collectors)
       : table_(table), collectors_(collectors), scorer_(table) {
     use(!table.sketches.empty());
   }
@@ -402,8 +442,8 @@ class BatchScan {
   void run(std::uint32_t block) {
     const std::uint32_t first = block * TableData::kBlockRows;
     const std::uint32_t end = first + std::min(TableData::kBlockRows, table_.size - first);
-    for (Collector* collector : collectors_) {
-      collector->begin_block(block);
+    for (Collector& collector : collectors_) {
+      collector.begin_block(block);
     }
     std::uint64_t left = 0;
     for (Row row = first; row < end;) {
@@ -412,8 +452,13 @@ class BatchScan {
       const std::uint8_t* packed =
           sketched_ ? table_.sketches.coarse.codes() + row * length_ : pack(row, rows);
       for (std::size_t group = 0; group * simd::kTileQueries < collectors_.size(); ++group) {
-        left += run_group(group, packed, row, tiles_of(rows));
+        sieve_group(group, packed, tiles_of(rows));
       }
+      for (std::size_t q = 0; q < collectors_.size(); ++q) {
+        left += scorer_.add(collectors_[q], row,
+                            std::span(masks_).subspan(q * kStripeTiles, tiles_of(rows)));
+      }
+      scorer_.flush();
       row += rows;
     }
     // The first block has yet to find out what is good.
@@ -430,14 +475,15 @@ class BatchScan {
     length_ = sketched ? table_.sketches.coarse.length() : whole;
     saved_ = (whole - length_) / 64;
     packed_rows_.resize(sketched ? 0 : kStripeRowsMin * length_);
-    const std::size_t groups = (collectors_.size() + simd::kTileQueries - 1) / simd::kTileQueries;
-    packed_queries_.resize(groups * simd::kTileQueries * length_);
-    for (std::size_t group = 0; group < groups; ++group) {
+    groups_ = (collectors_.size() + simd::kTileQueries - 1) / simd::kTileQueries;
+    packed_queries_.resize(groups_ * simd::kTileQueries * length_);
+    masks_.resize(groups_ * simd::kTileQueries * kStripeTiles);
+    for (std::size_t group = 0; group < groups_; ++group) {
       std::array<const std::int8_t*, simd::kTileQueries> codes;
       for (std::size_t i = 0; i < codes.size(); ++i) {
         // Places that are left over repeat the last query; nobody looks at their products.
         const Collector& collector =
-            *collectors_[std::min(group * codes.size() + i, collectors_.size() - 1)];
+            collectors_[std::min(group * codes.size() + i, collectors_.size() - 1)];
         codes[i] = (sketched ? collector.coarse() : collector.code()).bytes.data();
       }
       simd::pack_queries(codes.data(), length_,
@@ -460,37 +506,40 @@ class BatchScan {
     return packed_rows_.data();
   }
 
-  std::uint64_t run_group(std::size_t group, const std::uint8_t* packed, Row row,
-                          std::size_t tiles) {
+  /// A mask for each tile, of each query of the group.
+  void sieve_group(std::size_t group, const std::uint8_t* packed, std::size_t tiles) {
     const std::size_t first = group * simd::kTileQueries;
     const std::size_t here = std::min(simd::kTileQueries, collectors_.size() - first);
     std::array<std::int32_t, simd::kTileQueries> least{};
     for (std::size_t q = 0; q < here; ++q) {
-      const Collector& collector = *collectors_[first + q];
+      const Collector& collector = collectors_[first + q];
       least[q] = sketched_ ? collector.coarse_least() : collector.least();
     }
-    for (std::size_t tile = 0; tile < tiles; ++tile) {
-      simd::kernels().sieve(packed + tile * simd::kTileRows * length_, length_,
-                            packed_queries_.data() + first * length_, least.data(),
-                            masks_.data() + tile, kStripeTiles);
+    const std::size_t bytes = simd::kTileRows * length_;
+    for (std::size_t tile = 0; tile < tiles; ++tile, packed += bytes) {
+      if (sketched_) {
+        // Each group fetches its share of the next stripe: one alone would wait for memory.
+        const std::uint8_t* next = packed + tiles * bytes;
+        for (std::size_t at = bytes * group / groups_; at < bytes * (group + 1) / groups_;
+             at += 64) {
+          __builtin_prefetch(next + at, 0, 2);
+        }
+      }
+      simd::kernels().sieve(packed, length_, packed_queries_.data() + first * length_, least.data(),
+                            masks_.data() + first * kStripeTiles + tile, kStripeTiles);
     }
-    std::uint64_t left = 0;
-    for (std::size_t q = 0; q < here; ++q) {
-      left += scorer_.run(*collectors_[first + q], row,
-                          std::span(masks_).subspan(q * kStripeTiles, tiles));
-    }
-    return left;
   }
 
   const TableData& table_;
-  std::span<Collector*> collectors_;
+  std::span<Collector> collectors_;
   Scorer scorer_;
   bool sketched_ = false;
   std::size_t length_ = 0;
-  std::size_t saved_ = 0;  ///< Of a row's sieving, by its sketch: in 64 bytes.
+  std::size_t groups_ = 0;  ///< Of queries that are sieved together.
+  std::size_t saved_ = 0;   ///< Of a row's sieving, by its sketch: in 64 bytes.
   std::vector<std::uint8_t> packed_rows_;
   std::vector<std::int8_t> packed_queries_;
-  std::array<std::uint32_t, kStripeTiles * simd::kTileQueries> masks_;
+  std::vector<std::uint32_t> masks_;  ///< Of each query, kStripeTiles for it.
 };
 
 std::uint32_t blocks_of(const TableData& table) {
@@ -623,14 +672,26 @@ Status VectorTable::add(std::span<const float> rows) {
   return {};
 }
 
-Result<std::vector<Hit>> VectorTable::search(const RequestContext& context,
-                                             const ScanQuery& query) const {
+Result<PreparedQuery> prepare_query(const TableData& table, const ScanQuery& query) {
   LH_RETURN_IF_ERROR(check_k(query.k));
-  LH_ASSIGN_OR_RETURN(std::vector<float> unit,
-                      unit_query(query.vector, data_->dimensions, data_->stride));
-  Collector collector(*data_, std::move(unit), query);
-  BlockScan scan(*data_, collector);
-  for (std::uint32_t block = 0; block < blocks_of(*data_); ++block) {
+  PreparedQuery out;
+  LH_ASSIGN_OR_RETURN(out.unit, unit_query(query.vector, table.dimensions, table.stride));
+  out.code = table.encoder.encode_query(std::span(out.unit).first(table.dimensions));
+  if (!table.sketches.empty()) {
+    out.coarse = table.sketches.coarse.encode(out.unit);
+    out.fine = table.sketches.fine.encode(out.unit);
+  }
+  out.k = query.k;
+  out.filter = query.filter;
+  out.start.assign(query.start.begin(), query.start.end());
+  return out;
+}
+
+Result<std::vector<Hit>> scan_table(const RequestContext& context, const TableData& table,
+                                    const PreparedQuery& query) {
+  Collector collector(table, query);
+  BlockScan scan(table, collector);
+  for (std::uint32_t block = 0; block < blocks_of(table); ++block) {
     if (block % 16 == 0) {
       LH_RETURN_IF_ERROR(context.check());
     }
@@ -639,8 +700,9 @@ Result<std::vector<Hit>> VectorTable::search(const RequestContext& context,
   return collector.finish();
 }
 
-Result<std::vector<std::vector<Hit>>> VectorTable::search(
-    const RequestContext& context, std::span<const ScanQuery> queries) const {
+Result<std::vector<std::vector<Hit>>> scan_table(const RequestContext& context,
+                                                 const TableData& table,
+                                                 std::span<const PreparedQuery* const> queries) {
   constexpr std::size_t kQueriesMax = 256;
   if (queries.size() > kQueriesMax) {
     return fail(ErrorCode::InvalidArgument, fmt::format("{} queries at once, at most {} are taken",
@@ -648,36 +710,50 @@ Result<std::vector<std::vector<Hit>>> VectorTable::search(
   }
   std::vector<Collector> collectors;
   collectors.reserve(queries.size());
-  std::vector<Collector*> together;
-  for (const ScanQuery& query : queries) {
-    LH_RETURN_IF_ERROR(check_k(query.k));
-    LH_ASSIGN_OR_RETURN(std::vector<float> unit,
-                        unit_query(query.vector, data_->dimensions, data_->stride));
-    collectors.emplace_back(*data_, std::move(unit), query);
-    if (!goes_alone(*data_, query.filter)) {
-      together.push_back(&collectors.back());
+  for (const PreparedQuery* query : queries) {
+    if (!goes_alone(table, query->filter)) {
+      collectors.emplace_back(table, *query);
     }
   }
-  const bool batch = together.size() >= simd::kernels().batch_from;
-  std::optional<BatchScan> scan;
-  if (batch) {
-    scan.emplace(*data_, together);
-  }
-  for (std::uint32_t block = 0; batch && block < blocks_of(*data_); ++block) {
-    LH_RETURN_IF_ERROR(context.check());
-    scan->run(block);
+  if (collectors.size() < simd::kernels().batch_from) {
+    collectors.clear();
+  } else {
+    BatchScan scan(table, collectors);
+    for (std::uint32_t block = 0; block < blocks_of(table); ++block) {
+      LH_RETURN_IF_ERROR(context.check());
+      scan.run(block);
+    }
   }
   std::vector<std::vector<Hit>> answers;
   answers.reserve(queries.size());
-  for (std::size_t i = 0; i < queries.size(); ++i) {
-    if (batch && !goes_alone(*data_, queries[i].filter)) {
-      answers.push_back(collectors[i].finish());
+  auto next = collectors.begin();
+  for (const PreparedQuery* query : queries) {
+    if (next != collectors.end() && !goes_alone(table, query->filter)) {
+      answers.push_back((next++)->finish());
     } else {
-      LH_ASSIGN_OR_RETURN(std::vector<Hit> hits, search(context, queries[i]));
+      LH_ASSIGN_OR_RETURN(std::vector<Hit> hits, scan_table(context, table, *query));
       answers.push_back(std::move(hits));
     }
   }
   return answers;
+}
+
+Result<std::vector<Hit>> VectorTable::search(const RequestContext& context,
+                                             const ScanQuery& query) const {
+  LH_ASSIGN_OR_RETURN(const PreparedQuery prepared, prepare_query(*data_, query));
+  return scan_table(context, *data_, prepared);
+}
+
+Result<std::vector<std::vector<Hit>>> VectorTable::search(
+    const RequestContext& context, std::span<const ScanQuery> queries) const {
+  std::vector<PreparedQuery> prepared;
+  prepared.reserve(queries.size());
+  std::vector<const PreparedQuery*> asked;
+  for (const ScanQuery& query : queries) {
+    LH_ASSIGN_OR_RETURN(PreparedQuery one, prepare_query(*data_, query));
+    asked.push_back(&prepared.emplace_back(std::move(one)));
+  }
+  return scan_table(context, *data_, asked);
 }
 
 }  // namespace lakehouse::vector

@@ -110,9 +110,8 @@ struct VectorIndex::Impl {
     std::unique_ptr<Walker> walker_;
   };
 
-  /// Rows that a scan for the k best may start with.
-  [[nodiscard]] std::vector<Row> glance(std::span<const float> query, std::uint32_t k,
-                                        const RowSet* filter) const;
+  /// Finds rows that the scan may start with.
+  void glance(PreparedQuery& query) const;
   [[nodiscard]] Result<SearchAnswer> scan(const RequestContext& context,
                                           std::span<const float> query,
                                           const SearchOptions& options) const;
@@ -120,40 +119,42 @@ struct VectorIndex::Impl {
                                        std::uint32_t k) const;
 };
 
-std::vector<Row> VectorIndex::Impl::glance(std::span<const float> query, std::uint32_t k,
-                                           const RowSet* filter) const {
+void VectorIndex::Impl::glance(PreparedQuery& query) const {
   const Graph& graph = content.graph;
-  const auto unit = unit_query(query, content.options.dimensions, content.rows->stride);
-  // What is wrong the scan says; what a filter leaves little of, the graph finds little of.
-  if (!unit || k > kGlanceMax || graph.size == 0 ||
-      (filter != nullptr && filter->count() < graph.size / 2)) {
-    return {};
+  // What a filter leaves little of, the graph finds little of.
+  if (query.k > kGlanceMax || graph.size == 0 ||
+      (query.filter != nullptr && query.filter->count() < graph.size / 2)) {
+    return;
   }
-  const Target target = rough.target(*unit);
+  const bool sketched = !content.rows->sketches.empty();
+  const Target target{.code = sketched ? query.fine : query.code, .unit = query.unit};
   const Loan walker(*this);
   const Neighbour entry =
       (*walker).descend(graph, rough, target, {graph.entry, graph.top}, 0, nullptr);
-  const std::uint32_t ef = filter == nullptr ? k : 4 * k;
+  const std::uint32_t ef = query.filter == nullptr ? query.k : 4 * query.k;
   (*walker).walk(graph, rough, target, {&entry, 1}, std::max(ef, kGlanceEf), 0, nullptr);
-  std::vector<Row> rows;
   for (const Neighbour& found : (*walker).found()) {
-    if (rows.size() < k && (filter == nullptr || filter->contains(found.row))) {
-      rows.push_back(found.row);
+    if (query.start.size() < query.k &&
+        (query.filter == nullptr || query.filter->contains(found.row))) {
+      query.start.push_back(found.row);
     }
   }
-  return rows;
 }
 
 Result<SearchAnswer> VectorIndex::Impl::scan(const RequestContext& context,
                                              std::span<const float> query,
                                              const SearchOptions& options) const {
+  LH_ASSIGN_OR_RETURN(
+      PreparedQuery prepared,
+      prepare_query(*content.rows, {.vector = query, .k = options.k, .filter = options.filter}));
   const bool narrow = options.filter != nullptr && options.filter->count() < table.size() / 20;
-  const std::vector<Row> start =
-      narrow ? std::vector<Row>() : glance(query, options.k, options.filter);
-  const ScanQuery asked{.vector = query, .k = options.k, .filter = options.filter, .start = start};
   SearchAnswer answer;
-  LH_ASSIGN_OR_RETURN(answer.hits,
-                      narrow ? table.search(context, asked) : batcher.search(context, asked));
+  if (narrow) {
+    LH_ASSIGN_OR_RETURN(answer.hits, scan_table(context, *content.rows, prepared));
+  } else {
+    glance(prepared);
+    LH_ASSIGN_OR_RETURN(answer.hits, batcher.search(context, std::move(prepared)));
+  }
   answer.method = SearchMethod::Scan;
   answer.scored = narrow ? options.filter->count() : table.size();
   return answer;
@@ -283,13 +284,15 @@ Result<SearchAnswer> VectorIndex::search(const RequestContext& context,
 
 Result<std::vector<std::vector<Hit>>> VectorIndex::scan(const RequestContext& context,
                                                         std::span<const ScanQuery> queries) const {
-  std::vector<ScanQuery> asked(queries.begin(), queries.end());
-  std::vector<std::vector<Row>> starts;
-  starts.reserve(asked.size());
-  for (ScanQuery& query : asked) {
-    query.start = starts.emplace_back(impl_->glance(query.vector, query.k, query.filter));
+  std::vector<PreparedQuery> prepared;
+  prepared.reserve(queries.size());
+  std::vector<const PreparedQuery*> asked;
+  for (const ScanQuery& query : queries) {
+    LH_ASSIGN_OR_RETURN(PreparedQuery one, prepare_query(*impl_->content.rows, query));
+    impl_->glance(prepared.emplace_back(std::move(one)));
+    asked.push_back(&prepared.back());
   }
-  return impl_->table.search(context, asked);
+  return scan_table(context, *impl_->content.rows, asked);
 }
 
 /// The rows and the graph as far as it is linked.

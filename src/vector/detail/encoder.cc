@@ -1,7 +1,9 @@
 #include "vector/detail/encoder.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <numeric>
 
 #include "vector/simd/kernels.h"
 
@@ -94,15 +96,23 @@ QueryCode Encoder::encode_query(std::span<const float> unit) const {
   QueryCode query;
   query.bytes.resize(length_);
   query.scale = double{step} * double{step_};
-  double left = 0;
+  query.rest.resize(length_);
+  std::array<double, 8> left{};  // Several sums, so that they need not wait for each other.
+  std::array<double, 8> rest_left{};
   for (std::size_t i = 0; i < length_; ++i) {
     const int value = code_of(rotated[i], 1 / step);
     const float rest = rotated[i] - static_cast<float>(value) * step;
-    left += double{rest} * double{rest};
+    const int part = code_of(rest, 256 / step);
+    const float rest_rest = rest - static_cast<float>(part) * (step / 256);
+    left[i % left.size()] += double{rest} * double{rest};
+    rest_left[i % left.size()] += double{rest_rest} * double{rest_rest};
     query.bytes[i] = static_cast<std::int8_t>(value);
+    query.rest[i] = static_cast<std::int8_t>(part);
     query.bias += 128 * value;
+    query.rest_bias += 128 * part;
   }
-  query.error = std::sqrt(left);
+  query.error = std::sqrt(std::accumulate(left.begin(), left.end(), 0.0));
+  query.rest_error = std::sqrt(std::accumulate(rest_left.begin(), rest_left.end(), 0.0));
   return query;
 }
 

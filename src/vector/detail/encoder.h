@@ -13,6 +13,11 @@ struct QueryCode {
   std::int32_t bias = 0;           ///< 128 times the sum of the bytes.
   double scale = 0;                ///< (product - bias) * scale estimates the cosine.
   double error = 0;                ///< Length of what the code leaves of the query.
+  /// What the bytes leave, in 256ths of their unit: with it the estimate has 16 bits of the query,
+  /// (product - bias + (product of the rest - rest_bias) / 256) * scale. Not of sketches.
+  std::vector<std::int8_t> rest;
+  std::int32_t rest_bias = 0;
+  double rest_error = 0;  ///< As `error`, of both.
 };
 
 /// Vectors of length 1 into codes of one byte for each dimension.

@@ -72,7 +72,7 @@ void Space::nearness(const Target& target, std::span<const Row> rows, std::int32
   if (codes_) {
     simd::kernels().dots(sketch_ == nullptr ? table_.codes : sketch_->codes(),
                          target.code.bytes.size(), rows.data(), rows.size(),
-                         target.code.bytes.data(), out);
+                         target.code.bytes.data(), out, 0);
     for (std::size_t i = 0; i < rows.size(); ++i) {
       out[i] -= target.code.bias;
     }

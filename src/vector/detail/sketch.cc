@@ -36,9 +36,7 @@ double rest_of(std::span<const float> coordinates) {
 }
 
 void project(const float* row, std::size_t stride, const float* directions, std::span<float> out) {
-  for (std::size_t i = 0; i < out.size(); ++i) {
-    out[i] = simd::kernels().dot(directions + i * stride, row, stride);
-  }
+  simd::kernels().project(directions, stride, out.size(), row, out.data());
 }
 
 std::vector<Row> sample_of(const TableData& table, std::uint32_t count) {

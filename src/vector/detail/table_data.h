@@ -44,13 +44,13 @@ struct TableData {
   void prefetch(Row row) const {
     const float* vector = vectors + row * stride;
     for (std::size_t i = 0; i < stride; i += 16) {
-      __builtin_prefetch(vector + i);
+      __builtin_prefetch(vector + i, 0, 2);
     }
   }
-  /// How far the estimate from codes may be from `score`.
-  [[nodiscard]] double bound(const QueryCode& query, double residual) const {
+  /// How far the estimate from codes may be from `score`. `error`: the query's.
+  [[nodiscard]] double bound(double error, double residual) const {
     // Products of lengths (Cauchy-Schwarz), and what fp32 rounds off.
-    return residual + query.error * (1 + residual) + rounding();
+    return residual + error * (1 + residual) + rounding();
   }
   [[nodiscard]] double rounding() const {
     return 1e-5 + 1.2e-7 * static_cast<double>(encoder.code_bytes());
@@ -69,5 +69,25 @@ Result<std::vector<float>> unit_query(std::span<const float> query, std::uint32_
 
 /// InvalidArgument if k is none that a search takes.
 Status check_k(std::uint32_t k);
+
+/// A question as scans take it: made once, by the thread that asks.
+struct PreparedQuery {
+  std::vector<float> unit;  ///< Padded like a row.
+  QueryCode code;
+  QueryCode coarse;  ///< As `fine`: only where the table has sketches.
+  QueryCode fine;
+  std::uint32_t k = 0;
+  const RowSet* filter = nullptr;  ///< As ScanQuery's.
+  std::vector<Row> start;
+};
+/// InvalidArgument as VectorTable::search says.
+Result<PreparedQuery> prepare_query(const TableData& table, const ScanQuery& query);
+
+/// As VectorTable::search.
+Result<std::vector<Hit>> scan_table(const RequestContext& context, const TableData& table,
+                                    const PreparedQuery& query);
+Result<std::vector<std::vector<Hit>>> scan_table(const RequestContext& context,
+                                                 const TableData& table,
+                                                 std::span<const PreparedQuery* const> queries);
 
 }  // namespace lakehouse::vector

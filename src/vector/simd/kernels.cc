@@ -16,7 +16,7 @@ std::int32_t dot_bytes(const std::uint8_t* row, const std::int8_t* query, std::s
 }
 
 void dots(const std::uint8_t* codes, std::size_t length, const std::uint32_t* rows,
-          std::size_t count, const std::int8_t* query, std::int32_t* out) {
+          std::size_t count, const std::int8_t* query, std::int32_t* out, std::size_t /*next*/) {
   for (std::size_t i = 0; i < count; ++i) {
     out[i] = dot_bytes(codes + rows[i] * length, query, length);
   }
@@ -84,6 +84,13 @@ float dot(const float* a, const float* b, std::size_t count) {
   return ((sums[0] + sums[4]) + (sums[2] + sums[6])) + ((sums[1] + sums[5]) + (sums[3] + sums[7]));
 }
 
+void project(const float* vectors, std::size_t count, std::size_t number, const float* a,
+             float* out) {
+  for (std::size_t i = 0; i < number; ++i) {
+    out[i] = dot(vectors + i * count, a, count);
+  }
+}
+
 void hadamard(float* values, std::size_t count) {
   hadamard_from(values, count, 1);
 }
@@ -120,9 +127,12 @@ const Kernels kScalar = {.name = "scalar",
                          .pack = pack_rows,
                          .sieve = sieve,
                          .sieve_one = sieve_one,
+                         .rows_of = rows_of,
+                         .keep = keep,
                          .at_least = at_least,
                          .batch_from = 14,
                          .dot = dot,
+                         .project = project,
                          .hadamard = hadamard};
 
 const Kernels& kernels() {
@@ -144,6 +154,29 @@ void hadamard_from(float* values, std::size_t count, std::size_t half) {
       }
     }
   }
+}
+
+std::size_t rows_of(const std::uint32_t* masks, std::size_t tiles, std::uint32_t first,
+                    std::uint32_t* rows) {
+  std::size_t found = 0;
+  for (std::size_t tile = 0; tile < tiles; ++tile, first += kTileRows) {
+    for (std::uint32_t mask = masks[tile]; mask != 0; mask &= mask - 1) {
+      rows[found++] = first + static_cast<std::uint32_t>(__builtin_ctz(mask));
+    }
+  }
+  return found;
+}
+
+std::size_t keep(const std::uint32_t* rows, const std::int32_t* values, std::size_t count,
+                 std::int32_t least, std::uint32_t* kept_rows, std::int32_t* kept_values) {
+  std::size_t kept = 0;
+  for (std::size_t i = 0; i < count; ++i) {
+    const std::int32_t value = values[i];
+    kept_rows[kept] = rows[i];
+    kept_values[kept] = value;
+    kept += value >= least ? 1U : 0U;
+  }
+  return kept;
 }
 
 void pack_rows(const std::uint8_t* codes, std::size_t length, std::uint8_t* packed) {

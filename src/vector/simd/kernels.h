@@ -20,9 +20,10 @@ inline constexpr std::size_t kTileRows = 32;
 
 struct Kernels {
   std::string_view name;
-  /// The products of one query with the rows named, in their order.
+  /// The products of one query with the rows named, in their order. `next` rows are named behind
+  /// them that will be asked for then: they are fetched meanwhile.
   void (*dots)(const std::uint8_t* codes, std::size_t length, const std::uint32_t* rows,
-               std::size_t count, const std::int8_t* query, std::int32_t* out);
+               std::size_t count, const std::int8_t* query, std::int32_t* out, std::size_t next);
   /// The products of one query with rows that follow each other.
   void (*dots_in_order)(const std::uint8_t* codes, std::size_t length, std::size_t count,
                         const std::int8_t* query, std::int32_t* out);
@@ -38,6 +39,14 @@ struct Kernels {
   /// The same for one query (as it is) and tiles that follow each other: a mask for each.
   void (*sieve_one)(const std::uint8_t* packed, std::size_t length, std::size_t tiles,
                     const std::int8_t* query, std::int32_t least, std::uint32_t* masks);
+  /// The rows, from `first` on, that tiles' masks name, ascending; their number. `rows` has place
+  /// for 16 more.
+  std::size_t (*rows_of)(const std::uint32_t* masks, std::size_t tiles, std::uint32_t first,
+                         std::uint32_t* rows);
+  /// Of `count` rows and their values those whose value is at least `least`, in their order; their
+  /// number. What they go to has place for 16 more, and may be the same or lie before it.
+  std::size_t (*keep)(const std::uint32_t* rows, const std::int32_t* values, std::size_t count,
+                      std::int32_t least, std::uint32_t* kept_rows, std::int32_t* kept_values);
   /// Places among `count` (a multiple of 16) numbers that are at least `least`, ascending; their
   /// number.
   std::size_t (*at_least)(const std::int32_t* values, std::size_t count, std::int32_t least,
@@ -45,6 +54,9 @@ struct Kernels {
   /// Queries from which on a sieve of all is quicker than one query after the other.
   std::size_t batch_from;
   float (*dot)(const float* a, const float* b, std::size_t count);
+  /// The products of `a` with `vectors` that follow each other, `count` numbers each.
+  void (*project)(const float* vectors, std::size_t count, std::size_t number, const float* a,
+                  float* out);
   /// Hadamard's transform, of a power of two of at least 16 numbers; the same bits everywhere.
   void (*hadamard)(float* values, std::size_t count);
 };
@@ -58,7 +70,11 @@ std::span<const Kernels* const> all_kernels();
 /// bytes.
 void pack_queries(const std::int8_t* const* queries, std::size_t length, std::int8_t* packed);
 
-/// `Kernels::pack` and `hadamard` on any processor.
+/// `Kernels::pack`, `hadamard`, `rows_of` and `keep` on any processor.
+std::size_t rows_of(const std::uint32_t* masks, std::size_t tiles, std::uint32_t first,
+                    std::uint32_t* rows);
+std::size_t keep(const std::uint32_t* rows, const std::int32_t* values, std::size_t count,
+                 std::int32_t least, std::uint32_t* kept_rows, std::int32_t* kept_values);
 void pack_rows(const std::uint8_t* codes, std::size_t length, std::uint8_t* packed);
 void hadamard_from(float* values, std::size_t count, std::size_t half);
 

@@ -40,13 +40,14 @@ LH_AVX2 std::int32_t dot_bytes(const std::uint8_t* row, const std::int8_t* query
 }
 
 LH_AVX2 void dots(const std::uint8_t* codes, std::size_t length, const std::uint32_t* rows,
-                  std::size_t count, const std::int8_t* query, std::int32_t* out) {
+                  std::size_t count, const std::int8_t* query, std::int32_t* out,
+                  std::size_t next) {
   constexpr std::size_t kAhead = 4;
   for (std::size_t i = 0; i < count; ++i) {
-    if (i + kAhead < count) {
-      const std::uint8_t* next = codes + rows[i + kAhead] * length;
+    if (i + kAhead < count + next) {
+      const std::uint8_t* ahead = codes + rows[i + kAhead] * length;
       for (std::size_t at = 0; at < length; at += 64) {
-        _mm_prefetch(reinterpret_cast<const char*>(next + at), _MM_HINT_T0);
+        _mm_prefetch(reinterpret_cast<const char*>(ahead + at), _MM_HINT_T0);
       }
     }
     out[i] = dot_bytes(codes + rows[i] * length, query, length);
@@ -140,6 +141,13 @@ LH_AVX2 float dot(const float* a, const float* b, std::size_t count) {
   return rest;
 }
 
+LH_AVX2 void project(const float* vectors, std::size_t count, std::size_t number, const float* a,
+                     float* out) {
+  for (std::size_t i = 0; i < number; ++i) {
+    out[i] = dot(vectors + i * count, a, count);
+  }
+}
+
 // Steps within a register are its parts swapped, plus or minus itself.
 LH_AVX2 void hadamard(float* values, std::size_t count) {
   const __m256 one = _mm256_setr_ps(1, -1, 1, -1, 1, -1, 1, -1);
@@ -161,9 +169,12 @@ const Kernels kTable = {.name = "avx2",
                         .pack = pack_rows,
                         .sieve = sieve,
                         .sieve_one = sieve_one,
+                        .rows_of = rows_of,
+                        .keep = keep,
                         .at_least = at_least,
                         .batch_from = 6,
                         .dot = dot,
+                        .project = project,
                         .hadamard = hadamard};
 
 }  // namespace

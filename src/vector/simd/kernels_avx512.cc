@@ -4,7 +4,7 @@
 
 #include <immintrin.h>
 
-#define LH_AVX512 __attribute__((target("avx512f,avx512bw,avx512vl,avx512vnni")))
+#define LH_AVX512 __attribute__((target("avx512f,avx512bw,avx512vl,avx512vnni,popcnt")))
 
 namespace lakehouse::vector::simd {
 
@@ -52,15 +52,16 @@ LH_AVX512 std::int32_t dot1(const std::uint8_t* row, std::size_t length, const s
 }
 
 LH_AVX512 void dots(const std::uint8_t* codes, std::size_t length, const std::uint32_t* rows,
-                    std::size_t count, const std::int8_t* query, std::int32_t* out) {
+                    std::size_t count, const std::int8_t* query, std::int32_t* out,
+                    std::size_t next) {
   // As many bytes as the processor can wait for at once.
   const std::size_t ahead = length <= 128 ? 24 : 8;
-  for (std::size_t i = 0; i < count && i < ahead; ++i) {
+  for (std::size_t i = 0; i < count + next && i < ahead; ++i) {
     prefetch(codes + rows[i] * length, length);
   }
   std::size_t i = 0;
   for (; i + 4 <= count; i += 4) {
-    for (std::size_t k = i + ahead; k < count && k < i + ahead + 4; ++k) {
+    for (std::size_t k = i + ahead; k < count + next && k < i + ahead + 4; ++k) {
       prefetch(codes + rows[k] * length, length);
     }
     const std::uint8_t* four[4] = {codes + rows[i] * length, codes + rows[i + 1] * length,
@@ -196,6 +197,62 @@ LH_AVX512 std::size_t at_least(const std::int32_t* values, std::size_t count, st
   return found;
 }
 
+// Most masks are empty, and which ones no processor guesses: nothing here branches on one of them.
+LH_AVX512 std::size_t rows_of(const std::uint32_t* masks, std::size_t tiles, std::uint32_t first,
+                              std::uint32_t* rows) {
+  constexpr std::size_t kTilesMax = 128;
+  const __m512i lanes = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+  std::uint32_t some[kTilesMax + 16];
+  std::size_t found = 0;
+  for (; tiles > 0; masks += kTilesMax, first += kTilesMax * kTileRows) {
+    const std::size_t here = tiles < kTilesMax ? tiles : kTilesMax;
+    tiles -= here;
+    std::size_t count = 0;
+    for (std::size_t tile = 0; tile < here; tile += 16) {
+      const auto there =
+          static_cast<__mmask16>(here - tile >= 16 ? 0xFFFFU : (1U << (here - tile)) - 1);
+      const __m512i words = _mm512_maskz_loadu_epi32(there, masks + tile);
+      const __mmask16 set = _mm512_test_epi32_mask(words, words);
+      const __m512i places = _mm512_add_epi32(lanes, _mm512_set1_epi32(static_cast<int>(tile)));
+      _mm512_storeu_si512(some + count, _mm512_maskz_compress_epi32(set, places));
+      count += static_cast<std::size_t>(__builtin_popcount(set));
+    }
+    for (std::size_t i = 0; i < count; ++i) {
+      const std::uint32_t mask = masks[some[i]];
+      const auto row = static_cast<int>(first + some[i] * kTileRows);
+      const __m512i low = _mm512_add_epi32(lanes, _mm512_set1_epi32(row));
+      const __m512i high = _mm512_add_epi32(lanes, _mm512_set1_epi32(row + 16));
+      _mm512_storeu_si512(rows + found,
+                          _mm512_maskz_compress_epi32(static_cast<__mmask16>(mask), low));
+      found += static_cast<std::size_t>(__builtin_popcount(mask & 0xFFFFU));
+      _mm512_storeu_si512(rows + found,
+                          _mm512_maskz_compress_epi32(static_cast<__mmask16>(mask >> 16U), high));
+      found += static_cast<std::size_t>(__builtin_popcount(mask >> 16U));
+    }
+  }
+  return found;
+}
+
+LH_AVX512 std::size_t keep(const std::uint32_t* rows, const std::int32_t* values, std::size_t count,
+                           std::int32_t least, std::uint32_t* kept_rows,
+                           std::int32_t* kept_values) {
+  const __m512i bound = _mm512_set1_epi32(least);
+  std::size_t kept = 0;
+  for (std::size_t i = 0; i < count; i += 16) {
+    const auto there = static_cast<__mmask16>(count - i >= 16 ? 0xFFFFU : (1U << (count - i)) - 1);
+    const __m512i value = _mm512_maskz_loadu_epi32(there, values + i);
+    const __m512i row = _mm512_maskz_loadu_epi32(there, rows + i);
+    const __mmask16 mask = _mm512_mask_cmpge_epi32_mask(there, value, bound);
+    const auto count_here = static_cast<unsigned>(__builtin_popcount(mask));
+    // Nothing behind them is written: it may be what is still to be read.
+    const auto written = static_cast<__mmask16>((1U << count_here) - 1);
+    _mm512_mask_storeu_epi32(kept_values + kept, written, _mm512_maskz_compress_epi32(mask, value));
+    _mm512_mask_storeu_epi32(kept_rows + kept, written, _mm512_maskz_compress_epi32(mask, row));
+    kept += count_here;
+  }
+  return kept;
+}
+
 LH_AVX512 float dot(const float* a, const float* b, std::size_t count) {
   __m512 sums[4] = {_mm512_setzero_ps(), _mm512_setzero_ps(), _mm512_setzero_ps(),
                     _mm512_setzero_ps()};
@@ -213,6 +270,28 @@ LH_AVX512 float dot(const float* a, const float* b, std::size_t count) {
   }
   return _mm512_reduce_add_ps(
       _mm512_add_ps(_mm512_add_ps(sums[0], sums[1]), _mm512_add_ps(sums[2], sums[3])));
+}
+
+// Four at a time: the vectors come from memory, `a` is loaded once for them.
+LH_AVX512 void project(const float* vectors, std::size_t count, std::size_t number, const float* a,
+                       float* out) {
+  std::size_t n = 0;
+  for (; n + 4 <= number && count % 16 == 0; n += 4, vectors += 4 * count) {
+    __m512 sums[4] = {_mm512_setzero_ps(), _mm512_setzero_ps(), _mm512_setzero_ps(),
+                      _mm512_setzero_ps()};
+    for (std::size_t i = 0; i < count; i += 16) {
+      const __m512 at = _mm512_loadu_ps(a + i);
+      for (std::size_t k = 0; k < 4; ++k) {
+        sums[k] = _mm512_fmadd_ps(_mm512_loadu_ps(vectors + k * count + i), at, sums[k]);
+      }
+    }
+    for (std::size_t k = 0; k < 4; ++k) {
+      out[n + k] = _mm512_reduce_add_ps(sums[k]);
+    }
+  }
+  for (; n < number; ++n, vectors += count) {
+    out[n] = dot(vectors, a, count);
+  }
 }
 
 LH_AVX512 __m512 add_or_subtract(__mmask16 subtracted, __m512 swapped, __m512 value) {
@@ -249,9 +328,12 @@ const Kernels kTable = {.name = "avx512_vnni",
                         .pack = pack,
                         .sieve = sieve,
                         .sieve_one = sieve_one,
+                        .rows_of = rows_of,
+                        .keep = keep,
                         .at_least = at_least,
                         .batch_from = 2,
                         .dot = dot,
+                        .project = project,
                         .hadamard = hadamard};
 
 }  // namespace

@@ -55,7 +55,8 @@ TEST_P(KernelsTest, AllOfThisProcessorGiveTheSameProducts) {
       ASSERT_EQ(out[row], product(row, 0)) << row;
     }
     for (std::size_t count = 0; count <= rows.size(); ++count) {
-      kernels->dots(codes_.data(), length_, rows.data(), count, query_[1], out.data());
+      kernels->dots(codes_.data(), length_, rows.data(), count, query_[1], out.data(),
+                    rows.size() - count);
       for (std::size_t i = 0; i < count; ++i) {
         ASSERT_EQ(out[i], product(rows[i], 1)) << i << " of " << count;
       }
@@ -95,6 +96,60 @@ TEST_P(KernelsTest, SievesFindTheRowsThatReachTheBound) {
 
 INSTANTIATE_TEST_SUITE_P(Lengths, KernelsTest, ::testing::Values(64, 128, 384, 448, 4096));
 
+TEST(KernelsTest, RowsAreThoseOfTheMasks) {
+  std::mt19937 dice(8);
+  for (const std::size_t tiles : {0U, 1U, 15U, 16U, 17U, 127U, 128U, 129U, 300U}) {
+    std::vector<std::uint32_t> masks(tiles);
+    std::vector<std::uint32_t> wanted;
+    for (std::size_t tile = 0; tile < tiles; ++tile) {
+      masks[tile] = tile % 3 == 0 ? 0 : tile % 7 == 0 ? ~0U : static_cast<std::uint32_t>(dice());
+      for (std::uint32_t bit = 0; bit < kTileRows; ++bit) {
+        if ((masks[tile] >> bit & 1U) != 0) {
+          wanted.push_back(5 + static_cast<std::uint32_t>(tile * kTileRows) + bit);
+        }
+      }
+    }
+    for (const Kernels* kernels : all_kernels()) {
+      std::vector<std::uint32_t> rows(tiles * kTileRows + 16);
+      ASSERT_EQ(kernels->rows_of(masks.data(), tiles, 5, rows.data()), wanted.size());
+      rows.resize(wanted.size());
+      EXPECT_EQ(rows, wanted) << kernels->name << " " << tiles;
+    }
+  }
+}
+
+TEST(KernelsTest, KeepsWhatReachesTheBound) {
+  std::mt19937 dice(9);
+  for (const std::size_t count : {0U, 1U, 15U, 16U, 17U, 40U}) {
+    for (const std::int32_t least : {-2147483647 - 1, 50, 101}) {
+      std::vector<std::uint32_t> rows(count + 21);
+      std::vector<std::int32_t> values(count + 21);
+      std::ranges::generate(rows, [&] { return static_cast<std::uint32_t>(dice()); });
+      std::ranges::generate(values, [&] { return static_cast<std::int32_t>(dice() % 101); });
+      for (const Kernels* kernels : all_kernels()) {
+        SCOPED_TRACE(kernels->name);
+        // In their place, three before it, and with others behind them that must stay.
+        std::vector<std::uint32_t> kept_rows = rows;
+        std::vector<std::int32_t> kept_values = values;
+        const std::size_t kept = kernels->keep(kept_rows.data() + 3, kept_values.data() + 3, count,
+                                               least, kept_rows.data(), kept_values.data());
+        std::size_t at = 0;
+        for (std::size_t i = 3; i < count + 3; ++i) {
+          if (values[i] >= least) {
+            ASSERT_EQ(kept_rows[at], rows[i]);
+            ASSERT_EQ(kept_values[at++], values[i]);
+          }
+        }
+        ASSERT_EQ(kept, at);
+        for (std::size_t i = count + 3; i < rows.size(); ++i) {
+          ASSERT_EQ(kept_rows[i], rows[i]);
+          ASSERT_EQ(kept_values[i], values[i]);
+        }
+      }
+    }
+  }
+}
+
 TEST(KernelsTest, PlacesAreThoseThatReachTheBound) {
   const std::vector<std::int32_t> values = {5, -1, 7, 5, 4, 0, -2147483647 - 1, 6, 2, 9,
                                             5, 3,  1, 2, 5, 4};
@@ -127,6 +182,27 @@ TEST(KernelsTest, DotsOfFloatsAgree) {
       ASSERT_NEAR(static_cast<double>(kernels->dot(a.data(), b.data(), count)), sum,
                   1e-6 * size + 1e-12)
           << kernels->name << " " << count;
+    }
+  }
+}
+
+TEST(KernelsTest, ProjectsLikeDots) {
+  std::mt19937 dice(4);
+  std::normal_distribution<float> normal;
+  for (const std::size_t count : {7U, 16U, 384U}) {
+    for (const std::size_t number : {0U, 1U, 4U, 7U}) {
+      std::vector<float> vectors(count * number);
+      std::vector<float> a(count);
+      std::ranges::generate(vectors, [&] { return normal(dice); });
+      std::ranges::generate(a, [&] { return normal(dice); });
+      for (const Kernels* kernels : all_kernels()) {
+        std::vector<float> out(number);
+        kernels->project(vectors.data(), count, number, a.data(), out.data());
+        for (std::size_t i = 0; i < number; ++i) {
+          ASSERT_NEAR(out[i], kernels->dot(vectors.data() + i * count, a.data(), count), 1e-4)
+              << kernels->name;
+        }
+      }
     }
   }
 }
