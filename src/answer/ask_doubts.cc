@@ -43,6 +43,9 @@ constexpr std::string_view kOrders[] = {"order",     "ordered",    "sort",    "s
                                         "ranked",    "ranking",    "first",   "last",   "recent",
                                         "ascending", "descending", "starting"};
 constexpr std::string_view kSorts[] = {"order", "ordered", "sort", "sorted"};
+constexpr std::string_view kArranged[] = {"order", "ordered", "sort", "sorted", "group", "grouped"};
+/// A question says these without meaning a column that is called so.
+constexpr std::string_view kEverywhere[] = {"number", "count", "total", "date", "time", "name"};
 constexpr std::string_view kTimes[] = {"day",    "days", "week",  "weeks",  "month",
                                        "months", "year", "years", "quarter"};
 constexpr std::string_view kTotals[] = {"total"};
@@ -234,6 +237,12 @@ Question::Question(const AskPrompt& asked)
   for (const vector::TermAt& term : vector::analyse(text, vector::Analysis::English)) {
     words.push_back(to_lower(std::string_view(text).substr(term.begin, term.end - term.begin)));
     terms.push_back(term.term);
+  }
+  // "Ordered by" speaks of no orders.
+  for (std::size_t i = 0; i + 1 < words.size(); ++i) {
+    if (words[i + 1] == "by" && is_in(kArranged, words[i])) {
+      terms[i].clear();
+    }
   }
   for (std::size_t i = 0; i < asked.tables.size(); ++i) {
     table_terms.push_back(terms_in(words_of_name(asked.tables[i].name)));
@@ -634,7 +643,8 @@ void doubt_names(const Question& question, const Statement& statement, Doubts& d
       // A single word may mean much: not if it is a table's, a part of a longer name, or stands
       // beside a word of a column that is used ("population density").
       const auto i = static_cast<std::size_t>(at - question.terms.begin());
-      bool may_be_other = question.is_in_column_name(i) ||
+      bool may_be_other = is_in(kTimes, question.words[i]) ||
+                          is_in(kEverywhere, question.words[i]) || question.is_in_column_name(i) ||
                           std::ranges::any_of(question.table_terms, [&](const Terms& terms) {
                             return std::ranges::count(terms, column.terms.front()) != 0;
                           });

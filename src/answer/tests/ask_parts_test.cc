@@ -226,6 +226,7 @@ TEST(AskDoubts, WhatIsRightIsNotDoubted) {
       {"What is the highest point of the region Ulm lies in?",
        "SELECT highest_point FROM region WHERE region_name = (SELECT lies_in FROM town WHERE "
        "town_name = 'Ulm')"},
+      {"List last names ordered by id", "SELECT last_name FROM customers ORDER BY id"},
       {"Which regions have a town?", "SELECT DISTINCT lies_in FROM town"},
       {"What was the average unit price in each of the past 7 days?",
        "SELECT order_date, avg(unit_price) FROM orders WHERE order_date >= DATE '2024-05-05' - "
