@@ -142,8 +142,7 @@ Result<std::optional<StatementWriter::Outcome>> StatementWriter::repeated(
   if (!receipt) {
     return std::nullopt;
   }
-  // Its rows are what that caller saw.
-  if (receipt->fingerprint != request.fingerprint || receipt->principal != context.principal) {
+  if (receipt->fingerprint != request.fingerprint) {
     auto error = fail(ErrorCode::AlreadyExists, "the Idempotency-Key was used for another request",
                       "Use a new key for a new request.");
     error.error().details_json = R"({"idempotency_key_reused":true})";

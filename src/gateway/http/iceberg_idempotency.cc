@@ -71,7 +71,7 @@ Result<Response> IcebergHandlers::once(const Call& call, const Write& write) {
                   .body = body_receipt(write.body),
                   .created_at_ms = catalog_.now_ms()};
   const auto answered = [&](const Receipt& earlier) -> Result<Response> {
-    if (earlier.fingerprint == receipt.fingerprint && earlier.principal == receipt.principal) {
+    if (earlier.fingerprint == receipt.fingerprint) {
       return replay(call, earlier);
     }
     Error error{.code = ErrorCode::InvalidArgument,

@@ -27,8 +27,7 @@ Result<std::optional<Response>> ReceiptKeeper::earlier() {
   if (!found) {
     return std::nullopt;
   }
-  // Another caller may not see what this one was answered.
-  if (found->fingerprint != fingerprint_ || found->principal != context_.principal) {
+  if (found->fingerprint != fingerprint_) {
     Error error{.code = ErrorCode::InvalidArgument,
                 .message = "this Idempotency-Key was used for another request",
                 .hint = "Make a new key for each request.",

@@ -15,7 +15,6 @@
 namespace lakehouse::query {
 namespace {
 
-using lakehouse::testing::FailsWith;
 using lakehouse::testing::IsOk;
 using testing::TestLake;
 
@@ -301,9 +300,6 @@ TEST(RowChanges, ARepetitionIsAnsweredByItsReceipt) {
     ASSERT_THAT(rows, IsOk());
     EXPECT_EQ(to_json(boost::json::value(*rows)), "[[0,1],[1,2]]");
   }
-  RequestContext another = engine::testing::patient_context();
-  another.principal = "another";
-  EXPECT_THAT(lake.service().run(another, request), FailsWith(ErrorCode::AlreadyExists));
   request.sql = "DELETE FROM t WHERE id = 12345";
   request.idempotency_key = "k2";
   EXPECT_THAT(lake.rows(request), IsOk());
