@@ -252,7 +252,9 @@ Result<std::string> SqlTree::to_sql(std::string_view tree) {
   auto chunk = run_one(deserialize_, tree, result);
   if (!chunk) {
     Error error = std::move(chunk).error();
-    error.code = ErrorCode::InvalidArgument;
+    if (error.code == ErrorCode::Internal) {  // And not for want of memory, say.
+      error.code = ErrorCode::InvalidArgument;
+    }
     error.position_bytes.reset();
     error.details_json.clear();
     return std::unexpected(std::move(error).with_context("the statement's tree"));
