@@ -493,7 +493,8 @@ class Walker {
          ++i) {
       value& item = list->get_array()[i];
       if (item.is_object() && text_of(item.get_object(), "alias").empty() &&
-          holds(item, wants_guard) && !holds(item, names_columns)) {
+          text_of(item.get_object(), "class") != "STAR" && holds(item, wants_guard) &&
+          !holds(item, names_columns)) {
         found_.unnamed.push_back(&item.get_object());
       }
     }

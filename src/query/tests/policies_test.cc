@@ -175,6 +175,9 @@ TEST_F(PoliciesTest, NoCallFailsForARowThatIsNotShown) {
   EXPECT_EQ(lake().text("SELECT bin(*COLUMNS('^n$')) FROM traps WHERE n = 2"), R"([["10"]])");
   set("main.traps", rows("n % 7 <> 3"));
   expect_no_failure(lake(), "traps");
+  EXPECT_THAT(lake().text("SELECT small FROM (SELECT * REPLACE (chr(small) AS small), "
+                          "chr(small) FROM traps) LIMIT 1"),
+              R"([["A"]])");
   EXPECT_THAT(lake().text("SELECT chr(*COLUMNS('^small$')) FROM traps"),
               HasSubstr("chr(*COLUMNS(...)) is not understood"));
   EXPECT_EQ(lake().text("SELECT greatest(*COLUMNS('^small$|^base$')) FROM traps LIMIT 1"),
