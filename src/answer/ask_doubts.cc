@@ -1,21 +1,18 @@
 #include "answer/ask_doubts.h"
 
 #include <algorithm>
-#include <cctype>
-#include <functional>
 #include <map>
 #include <optional>
 #include <set>
-#include <span>
 #include <utility>
 
 #include <boost/json/value.hpp>
 #include <fmt/format.h>
 
+#include "answer/detail/ask_reading.h"
 #include "answer/schema_linking.h"
 #include "base/text.h"
 #include "query/sql_lexer.h"
-#include "vector/text_analysis.h"
 
 namespace lakehouse::answer {
 namespace {
@@ -23,10 +20,6 @@ namespace {
 namespace json = boost::json;
 using query::Token;
 using query::TokenKind;
-using Terms = std::vector<std::string>;
-/// Words that are known beforehand.
-using Words = std::span<const std::string_view>;
-using Names = std::set<std::string, std::less<>>;
 
 constexpr std::string_view kHighest[] = {"largest", "biggest", "highest", "longest",  "most",
                                          "top",     "maximum", "max",     "greatest", "latest",
@@ -43,7 +36,6 @@ constexpr std::string_view kOrders[] = {"order",     "ordered",    "sort",    "s
                                         "ranked",    "ranking",    "first",   "last",   "recent",
                                         "ascending", "descending", "starting"};
 constexpr std::string_view kSorts[] = {"order", "ordered", "sort", "sorted"};
-constexpr std::string_view kArranged[] = {"order", "ordered", "sort", "sorted", "group", "grouped"};
 /// A question says these without meaning a column that is called so.
 constexpr std::string_view kEverywhere[] = {"number", "count", "total", "date", "time", "name"};
 constexpr std::string_view kTimes[] = {"day",    "days", "week",  "weeks",  "month",
@@ -60,72 +52,6 @@ constexpr std::string_view kEach[] = {"each", "per", "every"};
 constexpr std::string_view kAverages[] = {"average", "averages", "mean", "avg"};
 constexpr std::string_view kRatios[] = {"ratio", "percent", "percentage", "proportion"};
 
-bool is_in(Words words, std::string_view word) {
-  return std::ranges::find(words, word) != words.end();
-}
-
-double parsed(std::string_view digits) {
-  double out = 0;
-  double scale = 0;
-  for (const char c : digits) {
-    if (c == '.') {
-      scale = 1;
-    } else if (c != ',') {
-      out = out * 10 + (c - '0');
-      scale *= 10;
-    }
-  }
-  return scale > 0 ? out / scale : out;
-}
-
-bool is_digit(char c) {
-  return std::isdigit(static_cast<unsigned char>(c)) != 0;
-}
-bool is_word_char(char c) {
-  return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_';
-}
-
-/// The numbers of `text`: "$30,000" is 30000; "M5" and "2024-01-31" hold none if `are_whole`.
-std::vector<double> numbers_in(std::string_view text, bool are_whole) {
-  std::vector<double> out;
-  for (std::size_t i = 0; i < text.size();) {
-    if (!is_digit(text[i])) {
-      ++i;
-      continue;
-    }
-    std::size_t end = i;
-    while (end < text.size() &&
-           (is_digit(text[end]) || ((text[end] == ',' || text[end] == '.') &&
-                                    end + 1 < text.size() && is_digit(text[end + 1])))) {
-      ++end;
-    }
-    const auto touches = [](char c) { return is_word_char(c) || c == '-'; };
-    const bool is_part =
-        (i > 0 && touches(text[i - 1])) || (end < text.size() && touches(text[end]));
-    if (!are_whole || !is_part) {
-      out.push_back(parsed(text.substr(i, end - i)));
-    }
-    i = end;
-  }
-  return out;
-}
-
-Terms terms_in(std::string_view text) {
-  Terms out;
-  for (vector::TermAt& term : vector::analyse(text, vector::Analysis::English)) {
-    out.push_back(std::move(term.term));
-  }
-  return out;
-}
-
-bool contains(const Terms& whole, const Terms& part) {
-  return !part.empty() && !std::ranges::search(whole, part).empty();
-}
-
-bool has_any(const std::vector<std::string>& words, Words wanted) {
-  return std::ranges::any_of(words, [&](const std::string& word) { return is_in(wanted, word); });
-}
-
 std::string unquoted(std::string_view name) {
   if (name.size() >= 2 && name.front() == '"') {
     name = name.substr(1, name.size() - 2);
@@ -133,229 +59,9 @@ std::string unquoted(std::string_view name) {
   return to_lower(name);
 }
 
-std::vector<std::string> words_in(std::string_view text) {
-  std::vector<std::string> out;
-  std::string word;
-  for (const char c : to_lower(text) + " ") {
-    if (std::isalnum(static_cast<unsigned char>(c)) != 0) {
-      word += c;
-    } else if (!word.empty()) {
-      out.push_back(std::exchange(word, {}));
-    }
-  }
-  return out;
-}
-
-/// "How many? (Today is 2024-09-18.)" without what it says of today: that need not be used.
-std::string without_today(std::string_view question) {
-  std::string out(question);
-  const std::size_t at = to_lower(out).find("today is ");
-  if (at != std::string::npos) {
-    std::size_t end = at + 9;
-    while (end < out.size() && (is_digit(out[end]) || out[end] == '-')) {
-      ++end;
-    }
-    out.erase(at, end - at);
-  }
-  return out;
-}
-
 bool is_superlative(std::string_view word) {
   return is_in(kHighest, word) || is_in(kLowest, word) ||
          (word.size() > 4 && word.ends_with("est") && !is_in(kNoSuperlatives, word));
-}
-
-struct Column {
-  std::size_t table = 0;
-  std::string name;  ///< In lower case.
-  Terms terms;
-};
-
-/// The question and what it is about.
-struct Question {
-  explicit Question(const AskPrompt& prompt);
-
-  [[nodiscard]] bool speaks_of(Words any) const { return has_any(told_words, any); }
-  /// Of what stands in several columns' names, the word at `i` is a part of one: "highest point".
-  [[nodiscard]] bool is_in_column_name(std::size_t i) const;
-
-  const AskPrompt& prompt;
-  std::string text;                ///< Without today.
-  std::vector<std::string> words;  ///< Its words, in lower case,
-  Terms terms;                     ///< and their stems, one each.
-  std::string told;                ///< With the hint and today, in lower case.
-  std::vector<std::string> told_words;
-  Terms told_terms;
-  std::set<double> numbers;  ///< That a statement may use.
-  std::vector<Terms> table_terms;
-  std::vector<Column> columns;
-  std::vector<LikelyJoin> joins;
-};
-
-std::set<double> numbers_told(std::string_view told, const std::vector<std::string>& words) {
-  static const std::map<std::string, double, std::less<>> kWords = {
-      {"one", 1},       {"two", 2},      {"three", 3},   {"four", 4},      {"five", 5},
-      {"six", 6},       {"seven", 7},    {"eight", 8},   {"nine", 9},      {"ten", 10},
-      {"eleven", 11},   {"twelve", 12},  {"twenty", 20}, {"hundred", 100}, {"thousand", 1000},
-      {"million", 1e6}, {"half", 0.5},   {"second", 2},  {"third", 3},     {"fourth", 4},
-      {"january", 1},   {"february", 2}, {"march", 3},   {"april", 4},     {"may", 5},
-      {"june", 6},      {"july", 7},     {"august", 8},  {"september", 9}, {"october", 10},
-      {"november", 11}, {"december", 12}};
-  static const std::vector<std::pair<Names, std::vector<double>>> kSpans = {
-      {{"week", "weeks", "weekly", "weekday", "weekdays", "weekend", "weekends", "day", "daily"},
-       {1, 2, 3, 4, 5, 6, 7}},
-      {{"year", "years", "yearly", "annual", "month", "monthly"}, {12, 365}},
-      {{"quarter", "quarters", "quarterly"}, {1, 2, 3, 4}}};
-  // A hundred for per cent.
-  std::set<double> out{0, 1, 100};
-  for (const double number : numbers_in(told, false)) {
-    out.insert(number);
-    out.insert(number - 1);  // "The past 7 days" with today are six before it.
-  }
-  for (const std::string& word : words) {
-    if (const auto number = kWords.find(word); number != kWords.end()) {
-      out.insert(number->second);
-      out.insert(number->second - 1);
-    }
-    for (const auto& [spans, numbers] : kSpans) {
-      if (spans.contains(word)) {
-        out.insert(numbers.begin(), numbers.end());
-      }
-    }
-  }
-  return out;
-}
-
-Question::Question(const AskPrompt& asked)
-    : prompt(asked),
-      text(without_today(asked.question)),
-      told(to_lower(asked.question + "\n" + asked.hint + "\n" + asked.today)),
-      told_words(words_in(told)),
-      told_terms(terms_in(told)),
-      numbers(numbers_told(told, told_words)),
-      joins(likely_joins(asked.tables)) {
-  for (const vector::TermAt& term : vector::analyse(text, vector::Analysis::English)) {
-    words.push_back(to_lower(std::string_view(text).substr(term.begin, term.end - term.begin)));
-    terms.push_back(term.term);
-  }
-  // "Ordered by" speaks of no orders.
-  for (std::size_t i = 0; i + 1 < words.size(); ++i) {
-    if (words[i + 1] == "by" && is_in(kArranged, words[i])) {
-      terms[i].clear();
-    }
-  }
-  for (std::size_t i = 0; i < asked.tables.size(); ++i) {
-    table_terms.push_back(terms_in(words_of_name(asked.tables[i].name)));
-    for (const SchemaColumn& column : asked.tables[i].columns) {
-      columns.push_back({i, to_lower(column.name), terms_in(words_of_name(column.name))});
-    }
-  }
-}
-
-bool Question::is_in_column_name(std::size_t i) const {
-  return std::ranges::any_of(columns, [&](const Column& column) {
-    const std::size_t count = column.terms.size();
-    for (std::size_t back = 0; count > 1 && back < count && back <= i; ++back) {
-      const std::size_t begin = i - back;
-      if (begin + count <= terms.size() &&
-          std::equal(column.terms.begin(), column.terms.end(),
-                     terms.begin() + static_cast<std::ptrdiff_t>(begin))) {
-        return true;
-      }
-    }
-    return false;
-  });
-}
-
-/// A statement by its tokens.
-struct Statement {
-  Statement(const Question& question, const std::vector<Token>& all);
-
-  [[nodiscard]] bool has(std::string_view word) const { return words.contains(word); }
-  [[nodiscard]] bool calls(std::string_view function) const { return called.contains(function); }
-  [[nodiscard]] bool has_symbol(char symbol) const {
-    return std::ranges::any_of(tokens, [&](const Token& one) { return one.is_symbol(symbol); });
-  }
-  [[nodiscard]] bool has_sequence(std::initializer_list<std::string_view> wanted) const;
-
-  std::span<const Token> tokens;
-  std::vector<std::string> strings;  ///< What stands between quotes.
-  Names words;                       ///< Unquoted, in lower case; no names given by AS.
-  Names bare;                        ///< Those with no table before them.
-  Names called;                      ///< Functions.
-  std::set<std::size_t> tables;
-  std::vector<const Column*> columns;
-  /// Tables by what the statement calls them.
-  std::map<std::string, std::size_t, std::less<>> aliases;
-};
-
-bool Statement::has_sequence(std::initializer_list<std::string_view> wanted) const {
-  return !std::ranges::search(tokens, wanted, [](const Token& token, std::string_view word) {
-            return word.size() == 1 && !is_word_char(word.front()) ? token.is_symbol(word.front())
-                                                                   : token.is(word);
-          }).empty();
-}
-
-std::string literal_of(const Token& token) {
-  std::string out(token.text);
-  const std::size_t begin = out.find('\'');
-  if (begin == std::string::npos || out.size() < begin + 2) {
-    return out;
-  }
-  out = out.substr(begin + 1, out.size() - begin - 2);
-  for (std::size_t at = out.find("''"); at != std::string::npos; at = out.find("''", at + 1)) {
-    out.erase(at, 1);
-  }
-  return out;
-}
-
-Statement::Statement(const Question& question, const std::vector<Token>& all) : tokens(all) {
-  const auto table_named = [&](const std::string& name) -> std::optional<std::size_t> {
-    const auto found =
-        std::ranges::find(question.prompt.tables, name,
-                          [](const SchemaTable& table) { return to_lower(table.name); });
-    return found == question.prompt.tables.end()
-               ? std::nullopt
-               : std::optional(static_cast<std::size_t>(found - question.prompt.tables.begin()));
-  };
-  for (std::size_t i = 0; i < tokens.size(); ++i) {
-    const Token& token = tokens[i];
-    if (token.kind == TokenKind::String) {
-      strings.push_back(literal_of(token));
-    }
-    if (!token.is_name() || (i > 0 && tokens[i - 1].is("AS"))) {
-      continue;
-    }
-    const std::string name = to_lower(token.value);
-    words.insert(name);
-    if (i == 0 || !tokens[i - 1].is_symbol('.')) {
-      bare.insert(name);
-    }
-    if (tokens[i + 1].is_symbol('(')) {
-      called.insert(name);
-    }
-    // [FROM|JOIN|,] [namespace.] table [AS] [alias]
-    const bool after_dot = i > 1 && tokens[i - 1].is_symbol('.');
-    const std::size_t before = after_dot ? i - 2 : i;
-    const bool in_from =
-        before > 0 && (tokens[before - 1].is("FROM") || tokens[before - 1].is("JOIN") ||
-                       tokens[before - 1].is_symbol(','));
-    const auto table = table_named(name);
-    if (!table || !in_from || tokens[i + 1].is_symbol('.')) {
-      continue;
-    }
-    tables.insert(*table);
-    aliases[name] = *table;
-    const std::size_t alias = i + 1 + (tokens[i + 1].is("AS") ? 1U : 0U);
-    if (tokens[alias].is_name()) {
-      aliases[to_lower(tokens[alias].value)] = *table;
-    }
-  }
-  for (const Column& column : question.columns) {
-    if (words.contains(column.name) && tables.contains(column.table)) {
-      columns.push_back(&column);
-    }
-  }
 }
 
 using Doubts = std::vector<std::string>;
@@ -439,6 +145,38 @@ void doubt_numbers(const Question& question, const Statement& statement, Doubts&
 }
 
 /// Values that the question names must be asked for, and where they are.
+/// `state = 'ohio'`, `state LIKE '%ohio%'`, `state <> 'ohio'`, `state IN ('ohio', ...`.
+struct Comparison {
+  std::string column;  ///< In lower case.
+  std::string value;   ///< Without what LIKE puts around it.
+  bool is_alike = false;
+};
+
+std::string without_wildcards(std::string text) {
+  std::erase(text, '%');
+  return text;
+}
+
+std::vector<Comparison> comparisons_in(const Statement& statement) {
+  std::vector<Comparison> out;
+  const auto tokens = statement.tokens;
+  for (std::size_t i = 0; i + 3 < tokens.size(); ++i) {
+    const bool is_equal = tokens[i + 1].is_symbol('=');
+    const bool is_like = tokens[i + 1].is("LIKE") || tokens[i + 1].is("ILIKE");
+    const bool is_in_list = tokens[i + 1].is("IN") && tokens[i + 2].is_symbol('(');
+    const bool is_other = (tokens[i + 1].is_symbol('!') && tokens[i + 2].is_symbol('=')) ||
+                          (tokens[i + 1].is_symbol('<') && tokens[i + 2].is_symbol('>'));
+    const Token& value = tokens[i + (is_in_list || is_other ? 3U : 2U)];
+    if (tokens[i].is_name() && (is_equal || is_like || is_in_list || is_other) &&
+        value.kind == TokenKind::String) {
+      out.push_back({.column = to_lower(tokens[i].value),
+                     .value = without_wildcards(literal_of(value)),
+                     .is_alike = is_equal || is_like});
+    }
+  }
+  return out;
+}
+
 void doubt_values(const Question& question, const Statement& statement, Doubts& doubts) {
   std::map<std::string, Names> columns_of;
   for (const ValueFound& found : question.prompt.values) {
@@ -468,18 +206,41 @@ void doubt_values(const Question& question, const Statement& statement, Doubts& 
       doubts.push_back(fmt::format("the question's '{}' is not used", value));
     }
   }
-  const auto tokens = statement.tokens;
-  for (std::size_t i = 0; i + 2 < tokens.size(); ++i) {
-    if (!tokens[i].is_name() || !tokens[i + 1].is_symbol('=') ||
-        tokens[i + 2].kind != TokenKind::String) {
+  for (const Comparison& one : comparisons_in(statement)) {
+    const auto found = columns_of.find(to_lower(one.value));
+    const bool is_column = std::ranges::any_of(
+        statement.columns, [&](const Column* column) { return column->name == one.column; });
+    if (is_column && found != columns_of.end() && !found->second.contains(one.column)) {
+      doubts.push_back(fmt::format("'{}' is no {}", found->first, one.column));
+    }
+  }
+}
+
+/// "How many states does it run through" counts no rows in which the state is given.
+void doubt_counted(const Question& question, const Statement& statement, Doubts& doubts) {
+  if (question.words.size() < 3 || question.words[0] != "how" || question.words[1] != "many") {
+    return;
+  }
+  for (std::size_t table = 0; table < question.table_terms.size(); ++table) {
+    const Terms& terms = question.table_terms[table];
+    if (statement.tables.contains(table) || terms.empty() ||
+        std::ranges::search(question.terms, terms).begin() != question.terms.begin() + 2) {
       continue;
     }
-    const std::string name = to_lower(tokens[i].value);
-    const auto found = columns_of.find(to_lower(literal_of(tokens[i + 2])));
-    const bool is_column = std::ranges::any_of(
-        statement.columns, [&](const Column* column) { return column->name == name; });
-    if (is_column && found != columns_of.end() && !found->second.contains(name)) {
-      doubts.push_back(fmt::format("'{}' is no {}", found->first, name));
+    Names referring;
+    for (const LikelyJoin& join : question.joins) {
+      if (join.to_table == table && statement.tables.contains(join.from_table)) {
+        referring.insert(to_lower(join.from_column));
+      }
+    }
+    const bool is_any = !referring.empty();
+    for (const Comparison& one : comparisons_in(statement)) {
+      if (one.is_alike) {
+        referring.erase(one.column);
+      }
+    }
+    if (is_any && referring.empty()) {
+      doubts.push_back(fmt::format("it counts one {} only", question.prompt.tables[table].name));
     }
   }
 }
@@ -527,6 +288,62 @@ void doubt_superlatives(const Question& question, const Statement& statement, Do
   if (wants_high != wants_low && picks && !is_ordering_asked && !has_any(question.words, kOfTime) &&
       (wants_high ? !sorts_down : !sorts_up)) {
     doubts.push_back(fmt::format("it looks for the opposite of the {}", wanted));
+  }
+}
+
+/// "The latest payment": some date is picked by, not only what is looked for beside it.
+void doubt_latest(const Question& question, const Statement& statement, Doubts& doubts) {
+  static constexpr std::string_view kLatest[] = {"latest", "newest", "earliest", "recent"};
+  const bool is_asked = has_any(question.told_words, kLatest);
+  Names times;
+  for (const std::size_t table : statement.tables) {
+    for (const SchemaColumn& column : question.prompt.tables[table].columns) {
+      if (column.type == "DATE" || column.type.starts_with("TIMESTAMP")) {
+        times.insert(to_lower(column.name));
+      }
+    }
+  }
+  if (!is_asked || times.empty()) {
+    return;
+  }
+  static constexpr std::string_view kPicks[] = {"max",    "min",    "arg_max", "arg_min",
+                                                "max_by", "min_by", "last",    "first"};
+  // What follows ORDER BY, or stands in the brackets of max(...).
+  const auto tokens = statement.tokens;
+  std::size_t depth = 0;
+  std::optional<std::size_t> picking;
+  for (std::size_t i = 0; i < tokens.size(); ++i) {
+    depth += tokens[i].is_symbol('(') ? 1U : 0U;
+    depth -= tokens[i].is_symbol(')') && depth > 0 ? 1U : 0U;
+    const std::string word = tokens[i].is_name() ? to_lower(tokens[i].value) : "";
+    if (is_in(kPicks, word) || (i > 0 && tokens[i].is("BY") && tokens[i - 1].is("ORDER"))) {
+      picking = depth;
+    } else if (picking && times.contains(word)) {
+      return;
+    } else if (picking && tokens[i].is_symbol(')') && depth <= *picking) {
+      picking.reset();
+    }
+  }
+  doubts.emplace_back("it does not look for the latest or the earliest date");
+}
+
+/// `traverse LIKE '%' || city_name || '%'`: what only looks alike.
+void doubt_likeness(const Question& question, const Statement& statement, Doubts& doubts) {
+  static constexpr std::string_view kPartly[] = {
+      "contain",   "contains",   "containing", "contained", "part",    "includes", "include",
+      "including", "like",       "within",     "start",     "starts",  "starting", "begin",
+      "begins",    "beginning",  "end",        "ends",      "ending",  "mention",  "mentions",
+      "mentioned", "mentioning", "similar",    "match",     "matches", "matching"};
+  const auto tokens = statement.tokens;
+  bool in_pattern = false;
+  for (std::size_t i = 0; i + 1 < tokens.size(); ++i) {
+    in_pattern = in_pattern ? tokens[i].kind == TokenKind::String || tokens[i].is_symbol('|')
+                            : tokens[i].is("LIKE") || tokens[i].is("ILIKE");
+    if (in_pattern && tokens[i].is_symbol('|') && tokens[i + 1].is_name() &&
+        !question.speaks_of(kPartly)) {
+      doubts.push_back(fmt::format("it takes what looks like {} for the same", tokens[i + 1].text));
+      return;
+    }
   }
 }
 
@@ -698,7 +515,8 @@ void doubt_answer(const Question& question, const Statement& statement,
                   const std::vector<json::array>& rows, Doubts& doubts) {
   const auto is_echo = [&](const json::array& row) {
     return row.size() == 1 && row.front().is_string() &&
-           std::ranges::count(statement.strings, std::string(row.front().get_string())) != 0;
+           std::ranges::count(statement.strings, std::string(row.front().get_string()),
+                              without_wildcards) != 0;
   };
   if (!rows.empty() && std::ranges::all_of(rows, is_echo)) {
     doubts.emplace_back("it answers with what the question says");
@@ -853,7 +671,10 @@ std::vector<std::string> doubts_about(const AskPrompt& prompt, std::string_view 
   doubt_literals(question, statement, doubts);
   doubt_numbers(question, statement, doubts);
   doubt_values(question, statement, doubts);
+  doubt_counted(question, statement, doubts);
   doubt_superlatives(question, statement, doubts);
+  doubt_latest(question, statement, doubts);
+  doubt_likeness(question, statement, doubts);
   doubt_form(question, statement, rows, doubts);
   doubt_answer(question, statement, rows, doubts);
   doubt_words(question, statement, doubts);

@@ -273,8 +273,9 @@ Result<AskService::Written> AskService::write(const RequestContext& context, con
   if (!written) {
     return std::unexpected(std::move(written).error());
   }
-  const std::string sql = with_full_names(statement_in(written->text), round.names);
-  return Written{with_stored_values(sql, round.prompt.values), written->log_probability};
+  std::string sql = with_full_names(statement_in(written->text), round.names);
+  sql = with_stored_values(sql, round.prompt.values);
+  return Written{with_columns_in_order(sql, round.prompt.question), written->log_probability};
 }
 
 std::size_t AskService::attempts_wanted(const Round& round) const {

@@ -3,13 +3,17 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <iterator>
 #include <optional>
+#include <ranges>
 #include <set>
 #include <span>
 #include <utility>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
+#include "answer/schema_linking.h"
 #include "base/text.h"
 #include "query/sql_lexer.h"
 
@@ -303,6 +307,99 @@ std::map<std::string, Tokens> clauses_of(Tokens tokens) {
   return out;
 }
 
+// --- In which order columns are asked for.
+
+using Terms = std::set<std::string>;
+
+/// What the question says between commas, full stops and "and", in stems.
+std::vector<Terms> parts_of_question(std::string_view question) {
+  std::vector<std::string> parts(1);
+  std::string word;
+  for (const char c : fmt::format("{} ", question)) {
+    const bool ends_part = std::string_view(",;:.?!\n").contains(c);
+    if (!ends_part && c != ' ') {
+      word += c;
+      continue;
+    }
+    if (to_lower(word) == "and") {
+      parts.emplace_back();
+    } else {
+      parts.back() += word + " ";
+    }
+    word.clear();
+    if (ends_part) {
+      parts.emplace_back();
+    }
+  }
+  std::vector<Terms> out;
+  for (const std::string& part : parts) {
+    out.push_back(terms_of(part));
+  }
+  return out;
+}
+
+/// What a selected column is called, in stems.
+Terms terms_of_item(Tokens item) {
+  if (item.size() > 2 && item[item.size() - 2].is("AS")) {
+    return terms_of(words_of_name(item.back().value));
+  }
+  if (item.size() == 3 && item[1].is_symbol('.')) {
+    item = item.subspan(2);
+  }
+  constexpr std::array<std::pair<std::string_view, std::string_view>, 5> kCalls = {
+      {{"COUNT", "number"},
+       {"SUM", "total"},
+       {"AVG", "average"},
+       {"MIN", "lowest"},
+       {"MAX", "highest"}}};
+  std::string words;
+  for (const Token& token : item) {
+    const auto call =
+        std::ranges::find_if(kCalls, [&](const auto& one) { return token.is(one.first); });
+    words += call != kCalls.end() ? std::string(call->second)
+             : token.is_name()    ? words_of_name(token.value)
+                                  : "";
+    words += ' ';
+  }
+  return terms_of(words);
+}
+
+/// The part that speaks of an item: the one that shares most of its words; nothing if several do.
+std::optional<std::size_t> part_about(const Terms& item, const std::vector<Terms>& parts) {
+  std::optional<std::size_t> out;
+  double best = 0;
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    Terms shared;
+    std::ranges::set_intersection(item, parts[i], std::inserter(shared, shared.end()));
+    const auto all = static_cast<double>(item.size() + parts[i].size() - shared.size());
+    const double alike = shared.empty() ? 0 : static_cast<double>(shared.size()) / all;
+    if (alike > best) {
+      out = i;
+    } else if (alike == best) {
+      out.reset();
+    }
+    best = std::max(best, alike);
+  }
+  return out;
+}
+
+/// True where columns may be selected in another order and all else means the same.
+bool may_be_reordered(Tokens tokens, const std::map<std::string, Tokens>& clauses) {
+  const auto is_place = [](Tokens key) {
+    return !key.empty() && key.front().kind == TokenKind::Number;
+  };
+  for (const char* clause : {"GROUP", "ORDER"}) {
+    const auto found = clauses.find(clause);
+    if (found != clauses.end() && std::ranges::any_of(parts_of(found->second), is_place)) {
+      return false;
+    }
+  }
+  return tokens.front().is("SELECT") && clauses.contains("SELECT") &&
+         std::ranges::none_of(tokens, [](const Token& token) {
+           return is_any(token, {"UNION", "INTERSECT", "EXCEPT"});
+         });
+}
+
 // --- What a subquery uses.
 
 struct Subquery {
@@ -374,6 +471,57 @@ std::string words_for_order(Tokens key) {
     key = key.first(key.size() - 1);
   }
   return words_for(key) + (falls ? " from the highest" : "");
+}
+
+/// A column of the outer statement where one of the subquery's only table must be meant.
+std::string column_of_outer(Tokens tokens, const std::vector<SchemaTable>& tables) {
+  for (std::size_t i = 0; i + 1 < tokens.size(); ++i) {
+    const bool is_one = tokens[i].is_symbol('(') && tokens[i + 1].is("SELECT");
+    const auto subquery = is_one ? read_subquery(tokens, i + 1) : std::nullopt;
+    const auto is_its_table = [&](const SchemaTable& table) {
+      return subquery && to_lower(table.name) == subquery->table;
+    };
+    const auto own = std::ranges::find_if(tables, is_its_table);
+    if (own == tables.end() || std::ranges::count_if(tables, is_its_table) != 1) {
+      continue;
+    }
+    for (const Token* const name : subquery->names) {
+      const auto has_it = [&](const SchemaTable& table) {
+        return std::ranges::any_of(table.columns, [&](const SchemaColumn& column) {
+          return to_lower(column.name) == to_lower(name->value);
+        });
+      };
+      if (!has_it(*own) && std::ranges::any_of(tables, has_it)) {
+        return fmt::format("{} has no column {}", plain_or_quoted(own->name),
+                           plain_or_quoted(name->value));
+      }
+    }
+  }
+  return {};
+}
+
+/// `SELECT state, sum(price) ... GROUP BY state, date_trunc('month', day)`: rows that nobody can
+/// tell apart.
+std::string group_not_told(Tokens tokens) {
+  auto clauses = clauses_of(tokens);
+  if (clauses["GROUP"].empty() || clauses.contains("LIMIT")) {
+    return {};
+  }
+  std::set<std::string> selected;
+  for (Tokens item : parts_of(clauses["SELECT"])) {
+    if (item.size() > 2 && item[item.size() - 2].is("AS")) {
+      item = item.first(item.size() - 2);
+    }
+    selected.insert(to_lower(text_of(item)));
+  }
+  const std::vector<Tokens> keys = parts_of(clauses["GROUP"]);
+  const auto is_told = [&](Tokens key) { return selected.contains(to_lower(text_of(key))); };
+  const auto untold =
+      std::ranges::find_if(keys, [&](Tokens key) { return is_one_call(key) && !is_told(key); });
+  return untold == keys.end() || std::ranges::none_of(keys, is_told)
+             ? ""
+             : fmt::format("the rows do not say which {} they are about: select it, too",
+                           text_of(*untold));
 }
 
 }  // namespace
@@ -462,34 +610,38 @@ std::string with_all_grouped(std::string_view sql) {
   return fmt::format("{}{}{}", sql.substr(0, end), added, sql.substr(end));
 }
 
+std::string with_columns_in_order(std::string_view sql, std::string_view question) {
+  const auto tokens = query::tokenize(sql);
+  const auto clauses = tokens ? clauses_of(*tokens) : std::map<std::string, Tokens>();
+  if (!tokens || !may_be_reordered(*tokens, clauses)) {
+    return std::string(sql);
+  }
+  Tokens selected = clauses.at("SELECT");
+  if (!selected.empty() && selected.front().is("DISTINCT")) {
+    selected = selected.subspan(1);
+  }
+  const std::vector<Terms> parts = parts_of_question(question);
+  std::multimap<std::size_t, std::string_view> items;  // Of one part, as they stood.
+  for (const Tokens item : parts_of(selected)) {
+    const auto part = part_about(terms_of_item(item), parts);
+    if (item.empty() || item.front().is("ON") || !part) {
+      return std::string(sql);
+    }
+    items.emplace(*part,
+                  sql.substr(item.front().position, item.back().end() - item.front().position));
+  }
+  return fmt::format("{}{}{}", sql.substr(0, selected.front().position),
+                     fmt::join(items | std::views::values, ", "),
+                     sql.substr(selected.back().end()));
+}
+
 std::string hidden_mistake(std::string_view sql, const std::vector<SchemaTable>& tables) {
   const auto tokens = query::tokenize(sql);
   if (!tokens || tokens->front().is("WITH")) {  // That may call anything by a table's name.
     return {};
   }
-  for (std::size_t i = 0; i + 1 < tokens->size(); ++i) {
-    const bool is_one = (*tokens)[i].is_symbol('(') && (*tokens)[i + 1].is("SELECT");
-    const auto subquery = is_one ? read_subquery(*tokens, i + 1) : std::nullopt;
-    const auto is_its_table = [&](const SchemaTable& table) {
-      return subquery && to_lower(table.name) == subquery->table;
-    };
-    const auto own = std::ranges::find_if(tables, is_its_table);
-    if (own == tables.end() || std::ranges::count_if(tables, is_its_table) != 1) {
-      continue;
-    }
-    for (const Token* const name : subquery->names) {
-      const auto has_it = [&](const SchemaTable& table) {
-        return std::ranges::any_of(table.columns, [&](const SchemaColumn& column) {
-          return to_lower(column.name) == to_lower(name->value);
-        });
-      };
-      if (!has_it(*own) && std::ranges::any_of(tables, has_it)) {
-        return fmt::format("{} has no column {}", plain_or_quoted(own->name),
-                           plain_or_quoted(name->value));
-      }
-    }
-  }
-  return {};
+  const std::string column = column_of_outer(*tokens, tables);
+  return column.empty() ? group_not_told(*tokens) : column;
 }
 
 std::string explanation_of(std::string_view sql) {

@@ -32,9 +32,15 @@ std::string with_distinct(std::string_view sql);
 /// one.
 std::string with_all_grouped(std::string_view sql);
 
+/// `sql` with the columns that it selects in the order in which the question speaks of them: a list
+/// of columns that is asked for, "the make, the model and the number of sales", is one to be
+/// answered in that order. Itself if a column might belong to several parts of the question.
+std::string with_columns_in_order(std::string_view sql, std::string_view question);
+
 /// What is wrong with `sql` though it runs; empty if nothing is seen. A subquery of one table that
 /// names a column which that table has not takes it from the outer statement: `state_name IN
-/// (SELECT state_name FROM river)` is true for every row, and nobody means that.
+/// (SELECT state_name FROM river)` is true for every row, and nobody means that. Rows by state and
+/// month of which only the state is selected cannot be told apart.
 std::string hidden_mistake(std::string_view sql, const std::vector<SchemaTable>& tables);
 
 /// One line that says what `sql` gives, for somebody who does not read SQL well. Empty if it is no
