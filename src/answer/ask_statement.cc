@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
-#include <iterator>
+#include <limits>
 #include <optional>
 #include <ranges>
 #include <set>
@@ -311,30 +311,57 @@ std::map<std::string, Tokens> clauses_of(Tokens tokens) {
 
 using Terms = std::set<std::string>;
 
-/// What the question says between commas, full stops and "and", in stems.
-std::vector<Terms> parts_of_question(std::string_view question) {
-  std::vector<std::string> parts(1);
+/// What the question says between commas, full stops and "and", in stems; without what it says in
+/// brackets, and what rows are ordered by.
+struct QuestionParts {
+  std::vector<Terms> parts;
+  std::size_t list = 0;  ///< Where the last list begins: "..., showing its name and price".
+  Terms keys;            ///< What there is a row for: "each state", "per calendar month".
+};
+
+QuestionParts parts_of_question(std::string_view question) {
+  constexpr std::array<std::string_view, 10> kShow = {"return",  "show",     "showing", "list",
+                                                      "listing", "give",     "giving",  "display",
+                                                      "include", "including"};
+  std::vector<std::string> texts(1);
+  std::string keys;
+  std::string others;
+  std::string* text = nullptr;  // What a word belongs to, if not to the last part.
+  QuestionParts out;
   std::string word;
+  std::size_t depth = 0;
   for (const char c : fmt::format("{} ", question)) {
+    depth += c == '(' ? 1U : 0U;
+    depth -= c == ')' && depth > 0 ? 1U : 0U;
     const bool ends_part = std::string_view(",;:.?!\n").contains(c);
-    if (!ends_part && c != ' ') {
-      word += c;
+    if (depth > 0 || (!ends_part && c != ' ')) {
+      word += depth > 0 ? "" : std::string(1, c);
       continue;
     }
-    if (to_lower(word) == "and") {
-      parts.emplace_back();
+    const std::string lower = to_lower(word);
+    const bool begins_list = std::ranges::find(kShow, lower) != kShow.end();
+    if (lower == "and" || begins_list) {
+      texts.emplace_back();
+      text = nullptr;
+    } else if (lower == "each" || lower == "per" || lower == "every") {
+      text = &keys;
+    } else if (lower == "by") {
+      text = &others;
     } else {
-      parts.back() += word + " ";
+      (text == nullptr ? texts.back() : *text) += word + " ";
+      text = text == &keys && std::ranges::count(keys, ' ') > 1 ? &others : text;
     }
+    out.list = begins_list ? texts.size() - 1 : out.list;
     word.clear();
     if (ends_part) {
-      parts.emplace_back();
+      texts.emplace_back();
+      text = nullptr;
     }
   }
-  std::vector<Terms> out;
-  for (const std::string& part : parts) {
-    out.push_back(terms_of(part));
+  for (const std::string& part : texts) {
+    out.parts.push_back(terms_of(part));
   }
+  out.keys = terms_of(keys);
   return out;
 }
 
@@ -364,23 +391,22 @@ Terms terms_of_item(Tokens item) {
   return terms_of(words);
 }
 
-/// The part that speaks of an item: the one that shares most of its words; nothing if several do.
-std::optional<std::size_t> part_about(const Terms& item, const std::vector<Terms>& parts) {
+/// Where the question speaks of an item: 0 if it is what there is a row for; else the one part that
+/// says all its words, and least beside them.
+std::optional<std::size_t> place_of(const Terms& item, const QuestionParts& question) {
   std::optional<std::size_t> out;
-  double best = 0;
-  for (std::size_t i = 0; i < parts.size(); ++i) {
-    Terms shared;
-    std::ranges::set_intersection(item, parts[i], std::inserter(shared, shared.end()));
-    const auto all = static_cast<double>(item.size() + parts[i].size() - shared.size());
-    const double alike = shared.empty() ? 0 : static_cast<double>(shared.size()) / all;
-    if (alike > best) {
-      out = i;
-    } else if (alike == best) {
-      out.reset();
+  std::size_t fewest = std::numeric_limits<std::size_t>::max();
+  for (std::size_t i = question.list; i < question.parts.size(); ++i) {
+    const Terms& part = question.parts[i];
+    if (item.empty() || part.size() > fewest || !std::ranges::includes(part, item)) {
+      continue;
     }
-    best = std::max(best, alike);
+    out = part.size() < fewest ? std::optional(i + 1) : std::nullopt;
+    fewest = part.size();
   }
-  return out;
+  const bool is_key = std::ranges::any_of(
+      item, [&](const std::string& term) { return question.keys.contains(term); });
+  return !out && is_key ? std::optional<std::size_t>(0) : out;
 }
 
 /// True where columns may be selected in another order and all else means the same.
@@ -620,14 +646,14 @@ std::string with_columns_in_order(std::string_view sql, std::string_view questio
   if (!selected.empty() && selected.front().is("DISTINCT")) {
     selected = selected.subspan(1);
   }
-  const std::vector<Terms> parts = parts_of_question(question);
+  const QuestionParts parts = parts_of_question(question);
   std::multimap<std::size_t, std::string_view> items;  // Of one part, as they stood.
   for (const Tokens item : parts_of(selected)) {
-    const auto part = part_about(terms_of_item(item), parts);
-    if (item.empty() || item.front().is("ON") || !part) {
+    const auto place = place_of(terms_of_item(item), parts);
+    if (item.empty() || item.front().is("ON") || !place) {
       return std::string(sql);
     }
-    items.emplace(*part,
+    items.emplace(*place,
                   sql.substr(item.front().position, item.back().end() - item.front().position));
   }
   return fmt::format("{}{}{}", sql.substr(0, selected.front().position),

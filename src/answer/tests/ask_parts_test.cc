@@ -173,8 +173,13 @@ TEST(AskStatement, ColumnsStandAsTheyAreAskedFor) {
                                   kQuestion),
             "SELECT c.make, model, count(*) AS total_sales, sum(price) AS total_revenue FROM c "
             "ORDER BY total_revenue DESC");
+  EXPECT_EQ(with_columns_in_order(
+                "SELECT state, sum(price) AS total_revenue, count(*) AS number FROM c",
+                "Return the top 5 states by total revenue, showing the number of customers and "
+                "total revenue (the sum of price) for each state."),
+            "SELECT state, count(*) AS number, sum(price) AS total_revenue FROM c");
   EXPECT_EQ(with_columns_in_order("SELECT DISTINCT last_name, first_name FROM t",
-                                  "Give the first and last name of all."),
+                                  "Give the first name and the last name of all."),
             "SELECT DISTINCT first_name, last_name FROM t");
   for (const char* sql :
        {"SELECT model, make FROM c ORDER BY 2", "SELECT model, *, make FROM c",
