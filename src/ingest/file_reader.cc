@@ -95,6 +95,17 @@ Error plain_error(Error error, const std::string& path) {
   replace_all(&text, fmt::format("file \"{}\"", path), "the file");
   replace_all(&text, quote_sql_identifier(path), "the file");
   replace_all(&text, path, "the file");
+  // Engines call files by their names alone.
+  const std::string name = path.substr(path.rfind('/') + 1);
+  if (error.code == ErrorCode::DataLoss && text.contains(name)) {
+    error.code = ErrorCode::InvalidArgument;
+    error.hint = "Write the file again, and send it whole.";
+  }
+  for (const char quote : {'"', '\''}) {
+    for (const char* word : {"file ", "File ", ""}) {
+      replace_all(&text, fmt::format("{}{}{}{}", word, quote, name, quote), "the file");
+    }
+  }
   for (const std::string_view prefix :
        {"Invalid Input Error: ", "Binder Error: ", "IO Error: ", "Conversion Error: "}) {
     if (text.starts_with(prefix)) {

@@ -8,7 +8,7 @@ import threading
 import pyarrow as pa
 import pytest
 
-from harness import Problem, duckdb_attached, eventually
+from harness import Problem, duckdb_attached, eventually, files_of
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -96,6 +96,19 @@ def test_errors_say_where(server):
     with pytest.raises(Problem) as syntax:
         server.sql("SELECT FROM FROM numbers")
     assert syntax.value.document["position"] == 12
+
+
+@pytest.mark.parametrize("keep", [10, 900], ids=["too short for a footer", "cut in the middle"])
+def test_a_damaged_data_file_is_no_fault_of_the_asker(server, keep):
+    table = f"damaged_{keep}"
+    server.sql(f"CREATE TABLE {table} AS SELECT i, hash(i) AS h FROM range(1000) r(i)")
+    (path,) = [path for path in files_of(server, f"main.{table}") if path.endswith(".parquet")]
+    with open(path, "r+b") as file:
+        file.truncate(keep)
+    with pytest.raises(Problem) as refused:
+        server.sql(f"SELECT sum(h) FROM {table}")
+    assert refused.value.status == 500 and refused.value.document["code"] == "DATA_LOSS"
+    assert path.rsplit("/", 1)[1] in refused.value.detail and path not in refused.value.detail
 
 
 def test_values_survive_json(server):

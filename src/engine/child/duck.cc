@@ -1,5 +1,6 @@
 #include "engine/child/duck.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <vector>
@@ -55,7 +56,23 @@ constexpr std::array kCodes{
     CodeOfType{"IO", ErrorCode::Unavailable},
 };
 
+/// What DuckDB says of a Parquet file that is not what it was written as.
+bool tells_of_damage(std::string_view type, std::string_view message) {
+  constexpr std::array<std::string_view, 7> kSigns = {"Failed to read file \"",
+                                                      "No magic bytes found at end of file",
+                                                      "Invalid footer length",
+                                                      "too small to be a Parquet",
+                                                      "metadata is corrupt",
+                                                      "Corrupted file?",
+                                                      "Could not read enough bytes from file"};
+  return (type == "Invalid Input" || type == "Invalid" || type == "IO") &&
+         std::ranges::any_of(kSigns, [&](std::string_view sign) { return message.contains(sign); });
+}
+
 ErrorCode code_of(std::string_view type, std::string_view message) {
+  if (tells_of_damage(type, message)) {
+    return ErrorCode::DataLoss;
+  }
   if (type == "IO") {
     for (const std::string_view missing : {"No files found", "No such file", "does not exist"}) {
       if (message.contains(missing)) {
@@ -154,6 +171,9 @@ std::string hint_from(std::string_view rest, std::string_view type) {
 void add_hint_of_code(Error& error) {
   if (error.code == ErrorCode::ResourceExhausted) {
     error.hint = "Ask for less at once, or give the engine more memory (engine.memory_limit).";
+  } else if (error.code == ErrorCode::DataLoss) {
+    error.hint =
+        "The file is damaged: restore it, or roll the table back to before it was written.";
   } else if (error.code == ErrorCode::Cancelled) {
     error.message = "the statement was cancelled";
   }
