@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <cstdint>
 #include <limits>
 #include <optional>
 #include <ranges>
@@ -323,10 +324,10 @@ QuestionParts parts_of_question(std::string_view question) {
   constexpr std::array<std::string_view, 10> kShow = {"return",  "show",     "showing", "list",
                                                       "listing", "give",     "giving",  "display",
                                                       "include", "including"};
+  enum class Into : std::uint8_t { Part, Keys, Nothing };
   std::vector<std::string> texts(1);
   std::string keys;
-  std::string others;
-  std::string* text = nullptr;  // What a word belongs to, if not to the last part.
+  Into into = Into::Part;
   QuestionParts out;
   std::string word;
   std::size_t depth = 0;
@@ -334,28 +335,29 @@ QuestionParts parts_of_question(std::string_view question) {
     depth += c == '(' ? 1U : 0U;
     depth -= c == ')' && depth > 0 ? 1U : 0U;
     const bool ends_part = std::string_view(",;:.?!\n").contains(c);
-    if (depth > 0 || (!ends_part && c != ' ')) {
-      word += depth > 0 ? "" : std::string(1, c);
+    if (depth > 0 || c == ')' || (!ends_part && c != ' ')) {
+      word += depth > 0 || c == ')' ? "" : std::string(1, c);
       continue;
     }
-    const std::string lower = to_lower(word);
+    const std::string lower = to_lower(std::exchange(word, {}));
     const bool begins_list = std::ranges::find(kShow, lower) != kShow.end();
-    if (lower == "and" || begins_list) {
+    if (begins_list || lower == "and") {
       texts.emplace_back();
-      text = nullptr;
+      into = Into::Part;
     } else if (lower == "each" || lower == "per" || lower == "every") {
-      text = &keys;
+      into = Into::Keys;
     } else if (lower == "by") {
-      text = &others;
-    } else {
-      (text == nullptr ? texts.back() : *text) += word + " ";
-      text = text == &keys && std::ranges::count(keys, ' ') > 1 ? &others : text;
+      into = Into::Nothing;
+    } else if (into == Into::Part) {
+      texts.back() += lower + " ";
+    } else if (into == Into::Keys) {
+      keys += lower + " ";
+      into = std::ranges::count(keys, ' ') > 1 ? Into::Nothing : into;
     }
     out.list = begins_list ? texts.size() - 1 : out.list;
-    word.clear();
     if (ends_part) {
       texts.emplace_back();
-      text = nullptr;
+      into = Into::Part;
     }
   }
   for (const std::string& part : texts) {
