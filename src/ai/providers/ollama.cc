@@ -25,48 +25,28 @@ void add_keep_alive(const ProviderModel& model, json::object& body) {
   body["keep_alive"] = number ? json::value(std::stoll(text)) : json::value(text);
 }
 
-class OllamaEmbedder final : public Embedder {
+class OllamaEmbedder final : public ProviderEmbedder {
  public:
-  OllamaEmbedder(std::shared_ptr<ProviderHttp> http, ProviderModel model, ModelInfo info)
-      : http_(std::move(http)), model_(std::move(model)), info_(std::move(info)) {}
-
-  [[nodiscard]] const ModelInfo& info() const override { return info_; }
-
-  /// Learns the dimensions from one text.
-  Status probe(const RequestContext& context) {
-    constexpr std::string_view kText = "dimensions";
-    LH_ASSIGN_OR_RETURN(const Embeddings one,
-                        do_embed(context, std::span(&kText, 1), EmbedPriority::Interactive));
-    info_.dimensions = static_cast<std::uint32_t>(one.dimensions);
-    return {};
-  }
+  using ProviderEmbedder::ProviderEmbedder;
 
  private:
-  Result<Embeddings> do_embed(const RequestContext& context,
-                              std::span<const std::string_view> texts,
-                              EmbedPriority /*priority*/) override {
-    const auto some = [&](std::span<const std::string_view> batch) -> Result<json::array> {
-      json::array input;
-      for (const std::string_view text : batch) {
-        input.emplace_back(valid_utf8(text));
-      }
-      json::object body{{"model", model_.model}, {"truncate", true}};
-      body["input"] = std::move(input);
-      add_keep_alive(model_, body);
-      LH_ASSIGN_OR_RETURN(const json::object answer,
-                          http_->post(context, "/api/embed", body, model_.timeout));
-      const json::array* vectors = array_member(answer, "embeddings");
-      if (vectors == nullptr) {
-        return http_->nonsense("no embeddings");
-      }
-      return *vectors;
-    };
-    return embed_in_batches(context, *http_, texts, info_.dimensions, some);
+  Result<json::array> vectors_of(const RequestContext& context,
+                                 std::span<const std::string_view> texts) override {
+    json::array input;
+    for (const std::string_view text : texts) {
+      input.emplace_back(valid_utf8(text));
+    }
+    json::object body{{"model", model().model}, {"truncate", true}};
+    body["input"] = std::move(input);
+    add_keep_alive(model(), body);
+    LH_ASSIGN_OR_RETURN(const json::object answer,
+                        http().post(context, "/api/embed", body, model().timeout));
+    const json::array* vectors = array_member(answer, "embeddings");
+    if (vectors == nullptr) {
+      return http().nonsense("no embeddings");
+    }
+    return *vectors;
   }
-
-  std::shared_ptr<ProviderHttp> http_;
-  ProviderModel model_;
-  ModelInfo info_;
 };
 
 class OllamaGenerator final : public Generator {

@@ -35,55 +35,34 @@ std::optional<std::vector<const json::object*>> by_index(const json::array& list
   return list.size() == count ? std::optional(std::move(sorted)) : std::nullopt;
 }
 
-class OpenAiEmbedder final : public Embedder {
+class OpenAiEmbedder final : public ProviderEmbedder {
  public:
-  OpenAiEmbedder(std::shared_ptr<ProviderHttp> http, ProviderModel model)
-      : http_(std::move(http)),
-        model_(std::move(model)),
-        info_(provider_info(*http_, model_, ModelKind::Embedding)) {}
-
-  [[nodiscard]] const ModelInfo& info() const override { return info_; }
-
-  Status probe(const RequestContext& context) {
-    constexpr std::string_view kText = "dimensions";
-    LH_ASSIGN_OR_RETURN(const Embeddings one,
-                        do_embed(context, std::span(&kText, 1), EmbedPriority::Interactive));
-    info_.dimensions = static_cast<std::uint32_t>(one.dimensions);
-    return {};
-  }
+  using ProviderEmbedder::ProviderEmbedder;
 
  private:
-  Result<Embeddings> do_embed(const RequestContext& context,
-                              std::span<const std::string_view> texts,
-                              EmbedPriority /*priority*/) override {
-    const auto some = [&](std::span<const std::string_view> batch) -> Result<json::array> {
-      json::array input;
-      for (const std::string_view text : batch) {
-        // An empty text is refused by some of them.
-        input.emplace_back(text.empty() ? std::string(" ") : valid_utf8(text));
-      }
-      json::object body{{"model", model_.model}, {"encoding_format", "float"}};
-      body["input"] = std::move(input);
-      LH_ASSIGN_OR_RETURN(const json::object answer,
-                          http_->post(context, "/embeddings", body, model_.timeout));
-      const json::array* data = array_member(answer, "data");
-      const auto sorted = data == nullptr ? std::nullopt : by_index(*data, batch.size());
-      if (!sorted) {
-        return http_->nonsense("not one embedding for each text");
-      }
-      json::array vectors;
-      for (const json::object* element : *sorted) {
-        const json::value* vector = element->if_contains("embedding");
-        vectors.push_back(vector == nullptr ? json::value() : *vector);
-      }
-      return vectors;
-    };
-    return embed_in_batches(context, *http_, texts, info_.dimensions, some);
+  Result<json::array> vectors_of(const RequestContext& context,
+                                 std::span<const std::string_view> texts) override {
+    json::array input;
+    for (const std::string_view text : texts) {
+      // An empty text is refused by some of them.
+      input.emplace_back(text.empty() ? std::string(" ") : valid_utf8(text));
+    }
+    json::object body{{"model", model().model}, {"encoding_format", "float"}};
+    body["input"] = std::move(input);
+    LH_ASSIGN_OR_RETURN(const json::object answer,
+                        http().post(context, "/embeddings", body, model().timeout));
+    const json::array* data = array_member(answer, "data");
+    const auto sorted = data == nullptr ? std::nullopt : by_index(*data, texts.size());
+    if (!sorted) {
+      return http().nonsense("not one embedding for each text");
+    }
+    json::array vectors;
+    for (const json::object* element : *sorted) {
+      const json::value* vector = element->if_contains("embedding");
+      vectors.push_back(vector == nullptr ? json::value() : *vector);
+    }
+    return vectors;
   }
-
-  std::shared_ptr<ProviderHttp> http_;
-  ProviderModel model_;
-  ModelInfo info_;
 };
 
 class OpenAiGenerator final : public Generator {
@@ -251,7 +230,8 @@ class OpenAi final : public Provider {
 
   Result<std::shared_ptr<Embedder>> embedder(const RequestContext& context,
                                              const ProviderModel& model) override {
-    auto made = std::make_shared<OpenAiEmbedder>(http_, model);
+    auto made = std::make_shared<OpenAiEmbedder>(
+        http_, model, provider_info(*http_, model, ModelKind::Embedding));
     LH_RETURN_IF_ERROR(made->probe(context));
     return made;
   }

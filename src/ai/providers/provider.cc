@@ -79,9 +79,17 @@ std::string valid_utf8(std::string_view text) {
   return out;
 }
 
-Result<Embeddings> embed_in_batches(const RequestContext& context, const ProviderHttp& http,
-                                    std::span<const std::string_view> texts,
-                                    std::uint32_t dimensions, const EmbedSome& embed_some) {
+Status ProviderEmbedder::probe(const RequestContext& context) {
+  constexpr std::string_view kText = "dimensions";
+  LH_ASSIGN_OR_RETURN(const Embeddings one,
+                      do_embed(context, std::span(&kText, 1), EmbedPriority::Interactive));
+  info_.dimensions = static_cast<std::uint32_t>(one.dimensions);
+  return {};
+}
+
+Result<Embeddings> ProviderEmbedder::do_embed(const RequestContext& context,
+                                              std::span<const std::string_view> texts,
+                                              EmbedPriority /*priority*/) {
   std::size_t total = 0;
   for (const std::string_view text : texts) {
     total += text.size();
@@ -91,6 +99,7 @@ Result<Embeddings> embed_in_batches(const RequestContext& context, const Provide
                 fmt::format("{} texts of {} bytes are too many for one call", texts.size(), total),
                 "Send at most 4,096 texts and 64 MiB at a time.");
   }
+  std::uint32_t dimensions = info_.dimensions;
   Embeddings result{.dimensions = dimensions, .values = {}};
   while (!texts.empty()) {
     LH_RETURN_IF_ERROR(context.check());
@@ -101,12 +110,12 @@ Result<Embeddings> embed_in_batches(const RequestContext& context, const Provide
         break;
       }
     }
-    LH_ASSIGN_OR_RETURN(const json::array vectors, embed_some(texts.first(count)));
+    LH_ASSIGN_OR_RETURN(const json::array vectors, vectors_of(context, texts.first(count)));
     if (vectors.size() != count) {
-      return http.nonsense(fmt::format("{} vectors for {} texts", vectors.size(), count));
+      return http_->nonsense(fmt::format("{} vectors for {} texts", vectors.size(), count));
     }
     for (const json::value& vector : vectors) {
-      LH_RETURN_IF_ERROR(append_vector(http, vector, dimensions, result.values));
+      LH_RETURN_IF_ERROR(append_vector(*http_, vector, dimensions, result.values));
       dimensions = static_cast<std::uint32_t>(vector.get_array().size());
     }
     texts = texts.subspan(count);

@@ -5,6 +5,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "ai/model_service.h"
@@ -49,14 +50,34 @@ ModelInfo provider_info(const ProviderHttp& http, const ProviderModel& model, Mo
 /// `text`, with U+FFFD for what is no UTF-8: JSON has no place for other bytes.
 std::string valid_utf8(std::string_view text);
 
-/// Makes the vectors of one call of an API out of those of many: `embed_some` is called with as
-/// many texts as one request should hold. Checks Embedder's limits, the number of vectors, and
-/// makes each of length 1.
-using EmbedSome =
-    std::function<Result<boost::json::array>(std::span<const std::string_view> texts)>;
-Result<Embeddings> embed_in_batches(const RequestContext& context, const ProviderHttp& http,
-                                    std::span<const std::string_view> texts,
-                                    std::uint32_t dimensions, const EmbedSome& embed_some);
+/// Embeds by as many calls of an API as it takes. Checks Embedder's limits and the number of
+/// vectors, and makes each of length 1.
+class ProviderEmbedder : public Embedder {
+ public:
+  ProviderEmbedder(std::shared_ptr<ProviderHttp> http, ProviderModel model, ModelInfo info)
+      : http_(std::move(http)), model_(std::move(model)), info_(std::move(info)) {}
+
+  [[nodiscard]] const ModelInfo& info() const override { return info_; }
+
+  /// Learns the dimensions from one text.
+  Status probe(const RequestContext& context);
+
+ protected:
+  [[nodiscard]] ProviderHttp& http() const { return *http_; }
+  [[nodiscard]] const ProviderModel& model() const { return model_; }
+
+ private:
+  Result<Embeddings> do_embed(const RequestContext& context,
+                              std::span<const std::string_view> texts,
+                              EmbedPriority priority) override;
+  /// One call: an array of numbers for each text.
+  virtual Result<boost::json::array> vectors_of(const RequestContext& context,
+                                                std::span<const std::string_view> texts) = 0;
+
+  std::shared_ptr<ProviderHttp> http_;
+  ProviderModel model_;
+  ModelInfo info_;
+};
 
 /// InvalidArgument for a request that no provider can take: no prompt or two, no tokens wanted, a
 /// grammar and a schema, a schema that is no JSON object.
