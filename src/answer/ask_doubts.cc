@@ -646,8 +646,8 @@ void doubt_joined_tables(const Question& question, const Statement& statement, c
     const SchemaColumn* const key = naming_column(question.prompt.tables[table]);
     const std::string column = key == nullptr ? "id" : to_lower(key->name);
     for (const auto& [other, other_count] : joined) {
-      const auto one = groups.find(alias + "." + column);
-      const auto two = groups.find(other + "." + column);
+      const auto one = groups.find(fmt::format("{}.{}", alias, column));
+      const auto two = groups.find(fmt::format("{}.{}", other, column));
       if (alias < other && statement.aliases.find(other)->second == table && one != groups.end() &&
           two != groups.end() && one->second == two->second) {
         doubts.push_back(

@@ -246,6 +246,7 @@ std::vector<Result<AskService::Written>> AskService::write_together(const Reques
   std::vector<Result<Written>> written(count);
   {
     std::vector<std::jthread> writers;
+    writers.reserve(count);
     for (std::size_t i = 0; i < count; ++i) {
       writers.emplace_back([&, i] {
         written[i] = write(context, round, round.messages, round.attempts.size() + i);

@@ -292,7 +292,7 @@ std::vector<SchemaTable> choose_tables(std::vector<SchemaTable> tables,
     }
   };
   std::vector<std::size_t> order(tables.size());
-  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::iota(order.begin(), order.end(), std::size_t{0});  // NOLINT(modernize-use-ranges)
   std::ranges::sort(order, {}, [&](std::size_t i) { return std::pair(-scores[i], i); });
   for (const std::size_t i : order) {
     if (scores[i] <= 0 && !chosen.empty()) {
@@ -313,6 +313,7 @@ std::vector<SchemaTable> choose_tables(std::vector<SchemaTable> tables,
     }
   }
   std::vector<SchemaTable> out;
+  out.reserve(chosen.size());
   for (const std::size_t i : chosen) {
     out.push_back(std::move(tables[i]));
   }

@@ -167,7 +167,7 @@ class ProviderHttp::Connection {
   /// The transport's outcome; the status is in `call`.
   Result<CURLcode> run(const RequestContext& context, const ProviderAddress& address, Call& call) {
     call_ = &call;
-    std::unique_ptr<curl_slist, FreeList> headers = headers_of(context, address);
+    const std::unique_ptr<curl_slist, FreeList> headers = headers_of(context, address);
     prepare(call, headers.get());
     curl_multi_add_handle(multi_.get(), easy_.get());
     auto code = drive(context);
@@ -181,7 +181,7 @@ class ProviderHttp::Connection {
 
  private:
   static std::size_t on_body(char* bytes, std::size_t size, std::size_t count, void* self) {
-    Connection& connection = *static_cast<Connection*>(self);
+    const Connection& connection = *static_cast<Connection*>(self);
     Call& call = *connection.call_;
     curl_easy_getinfo(connection.easy_.get(), CURLINFO_RESPONSE_CODE, &call.status);
     call.take(std::string_view(bytes, size * count));

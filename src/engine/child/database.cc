@@ -41,6 +41,7 @@ Status set(const Config& config, const char* name, const std::string& value) {
 
 std::string quoted_list(const std::vector<std::string>& texts) {
   std::vector<std::string> quoted;
+  quoted.reserve(texts.size());
   for (const std::string& text : texts) {
     quoted.push_back(quote_sql_literal(text));
   }

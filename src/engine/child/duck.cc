@@ -113,7 +113,7 @@ std::string without_folders(std::string_view message) {
     while (end < message.size() && !ends_path(message[end], quote)) {
       ++end;
     }
-    std::string_view path = message.substr(i, end - i);
+    const std::string_view path = message.substr(i, end - i);
     const bool is_path = path.find('/', 1) != std::string_view::npos;
     out += is_path ? path.substr(path.rfind('/') + 1) : path;
     i = end;

@@ -103,7 +103,7 @@ char* format_decimal(char* out, Int128 value, unsigned scale) {
   if (scale == 0) {
     return format_int128(out, value);
   }
-  UInt128 rest = static_cast<UInt128>(value);
+  auto rest = static_cast<UInt128>(value);
   if (value < 0) {
     *out++ = '-';
     rest = UInt128{0} - rest;
@@ -226,7 +226,7 @@ char* format_interval(char* out, const duckdb_interval& value) {
   if (out != begin) {
     *out++ = ' ';
   }
-  std::uint64_t micros = static_cast<std::uint64_t>(value.micros);
+  auto micros = static_cast<std::uint64_t>(value.micros);
   if (value.micros < 0) {
     *out++ = '-';
     micros = std::uint64_t{0} - micros;

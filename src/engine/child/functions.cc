@@ -32,7 +32,7 @@ std::uint32_t hash_big_endian(UInt128 value, std::size_t size_bytes) {
 std::uint32_t hash_decimal(Int128 value) {
   std::size_t size_bytes = 1;
   while (size_bytes < 16) {
-    const Int128 limit = static_cast<Int128>(UInt128{1} << (8 * size_bytes - 1));
+    const auto limit = static_cast<Int128>(UInt128{1} << (8 * size_bytes - 1));
     if (value >= -limit && value < limit) {
       break;
     }
