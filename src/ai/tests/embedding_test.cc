@@ -22,6 +22,7 @@ namespace fs = std::filesystem;
 using ::lakehouse::testing::FailsWith;
 using ::lakehouse::testing::IsOk;
 using ::testing::HasSubstr;
+using testing::kRunsModels;
 using testing::patient_context;
 using testing::test_model_options;
 
@@ -37,7 +38,15 @@ float cosine(std::span<const float> a, std::span<const float> b) {
 /// variants of it.
 class Embedding : public ::testing::Test {
  protected:
+  void SetUp() override {
+    if (!kRunsModels) {
+      GTEST_SKIP() << "not under a sanitizer";
+    }
+  }
   static void SetUpTestSuite() {
+    if (!kRunsModels) {
+      return;
+    }
     std::string name = (fs::temp_directory_path() / "lh-models-XXXXXX").string();
     ASSERT_NE(::mkdtemp(name.data()), nullptr);
     folder_ = name;

@@ -18,6 +18,7 @@ using ::lakehouse::testing::FailsWith;
 using ::lakehouse::testing::IsOk;
 using ::testing::AnyOf;
 using ::testing::HasSubstr;
+using testing::kRunsModels;
 using testing::patient_context;
 using testing::test_model_options;
 
@@ -37,6 +38,11 @@ class EmbeddedGeneratorTest : public ::testing::Test {
     child_ = std::make_unique<ModelChild>(test_model_options({folder_}));
   }
   static void TearDownTestSuite() { child_.reset(); }
+  void SetUp() override {
+    if (!kRunsModels) {
+      GTEST_SKIP() << "not under a sanitizer";
+    }
+  }
   static std::shared_ptr<Generator> generator(ModelFiles model = files()) {
     return make_embedded_generator(*child_, std::move(model), std::chrono::minutes(1));
   }
@@ -125,7 +131,9 @@ TEST_F(EmbeddedGeneratorTest, ASeedMakesDiceRepeat) {
   GenerateRequest request = say("roll", 40);
   request.temperature = 2;
   request.seed = 11;
-  const auto model = generator();
+  // Other prompts that are kept beside it move the last digits of its sums, which such dice show.
+  ModelChild alone(test_model_options({folder_}));
+  const auto model = make_embedded_generator(alone, files(), std::chrono::minutes(1));
   const auto first = model->generate(context_, request, {});
   const auto again = model->generate(context_, request, {});
   request.seed = 12;
