@@ -210,6 +210,16 @@ std::vector<Tokens> parts_of(Tokens tokens) {
   return out;
 }
 
+/// `tokens` as they stand in the statement, which they are a part of.
+std::string_view source_of(std::string_view sql, Tokens tokens) {
+  return sql.substr(tokens.front().position, tokens.back().end() - tokens.front().position);
+}
+
+/// A selected item without the name that AS gives it.
+Tokens without_name(Tokens item) {
+  return item.size() > 2 && item[item.size() - 2].is("AS") ? item.first(item.size() - 2) : item;
+}
+
 /// True for `f(...)` and nothing behind it.
 bool is_one_call(Tokens tokens) {
   if (tokens.size() < 3 || !tokens[0].is_name() || !tokens[1].is_symbol('(')) {
@@ -259,12 +269,13 @@ std::string words_for(Tokens expression) {
 }
 
 std::string words_for_item(Tokens item) {
-  if (item.size() > 2 && item[item.size() - 2].is("AS")) {
-    const std::string words = words_for(item.first(item.size() - 2));
-    const std::string& name = item.back().value;
-    return words == name || words.starts_with("the ") ? words : fmt::format("{} ({})", name, words);
+  const Tokens expression = without_name(item);
+  const std::string words = words_for(expression);
+  if (expression.size() == item.size() || words.starts_with("the ")) {
+    return words;
   }
-  return words_for(item);
+  const std::string& name = item.back().value;
+  return words == name ? words : fmt::format("{} ({})", name, words);
 }
 
 std::string listed(const std::vector<std::string>& parts) {
@@ -369,7 +380,7 @@ QuestionParts parts_of_question(std::string_view question) {
 
 /// What a selected column is called, in stems.
 Terms terms_of_item(Tokens item) {
-  if (item.size() > 2 && item[item.size() - 2].is("AS")) {
+  if (without_name(item).size() < item.size()) {
     return terms_of(words_of_name(item.back().value));
   }
   if (item.size() == 3 && item[1].is_symbol('.')) {
@@ -536,11 +547,8 @@ std::string group_not_told(Tokens tokens) {
     return {};
   }
   std::set<std::string> selected;
-  for (Tokens item : parts_of(clauses["SELECT"])) {
-    if (item.size() > 2 && item[item.size() - 2].is("AS")) {
-      item = item.first(item.size() - 2);
-    }
-    selected.insert(to_lower(text_of(item)));
+  for (const Tokens item : parts_of(clauses["SELECT"])) {
+    selected.insert(to_lower(text_of(without_name(item))));
   }
   const std::vector<Tokens> keys = parts_of(clauses["GROUP"]);
   const auto is_told = [&](Tokens key) { return selected.contains(to_lower(text_of(key))); };
@@ -616,22 +624,17 @@ std::string with_all_grouped(std::string_view sql) {
   if (group.empty() || group.front().is("ALL")) {
     return std::string(sql);
   }
-  const auto text = [&](Tokens part) {
-    return sql.substr(part.front().position, part.back().end() - part.front().position);
-  };
   std::set<std::string> grouped;
   for (const Tokens key : parts_of(group)) {
-    grouped.insert(key.empty() ? "" : to_lower(text(key)));
+    grouped.insert(key.empty() ? "" : to_lower(source_of(sql, key)));
   }
   std::string added;
-  for (Tokens item : parts_of(clauses["SELECT"])) {
-    if (item.size() > 2 && item[item.size() - 2].is("AS")) {
-      item = item.first(item.size() - 2);
-    }
+  for (const Tokens selected : parts_of(clauses["SELECT"])) {
+    const Tokens item = without_name(selected);
     const bool is_column = (item.size() == 1 && item[0].is_name()) ||
                            (item.size() == 3 && item[1].is_symbol('.') && item[2].is_name());
-    if (is_column && grouped.insert(to_lower(text(item))).second) {
-      added += fmt::format(", {}", text(item));
+    if (is_column && grouped.insert(to_lower(source_of(sql, item))).second) {
+      added += fmt::format(", {}", source_of(sql, item));
     }
   }
   const std::size_t end = group.back().end();
@@ -655,8 +658,7 @@ std::string with_columns_in_order(std::string_view sql, std::string_view questio
     if (item.empty() || item.front().is("ON") || !place) {
       return std::string(sql);
     }
-    items.emplace(*place,
-                  sql.substr(item.front().position, item.back().end() - item.front().position));
+    items.emplace(*place, source_of(sql, item));
   }
   return fmt::format("{}{}{}", sql.substr(0, selected.front().position),
                      fmt::join(items | std::views::values, ", "),

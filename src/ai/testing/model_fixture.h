@@ -3,6 +3,8 @@
 #include <chrono>
 #include <filesystem>
 
+#include <gtest/gtest.h>
+
 #include "ai/model_child.h"
 #include "engine/sandbox.h"
 
@@ -22,6 +24,16 @@ inline RequestContext patient_context() {
 
 /// OpenVINO loads a library with RTLD_DEEPBIND, for which a sanitizer's runtime ends the process.
 inline constexpr bool kRunsModels = !engine::kSanitized;
+
+/// A test that runs a model; skipped where none runs.
+class ModelTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    if (!kRunsModels) {
+      GTEST_SKIP() << "not under a sanitizer";
+    }
+  }
+};
 
 /// Options for a process that may read the models that come with the program, and `folders`.
 inline ModelChildOptions test_model_options(std::vector<std::filesystem::path> folders = {}) {

@@ -36,13 +36,8 @@ float cosine(std::span<const float> a, std::span<const float> b) {
 
 /// The model that comes with the program, in a process that all tests share; and a folder for
 /// variants of it.
-class Embedding : public ::testing::Test {
+class Embedding : public testing::ModelTest {
  protected:
-  void SetUp() override {
-    if (!kRunsModels) {
-      GTEST_SKIP() << "not under a sanitizer";
-    }
-  }
   static void SetUpTestSuite() {
     if (!kRunsModels) {
       return;

@@ -18,13 +18,12 @@ using ::lakehouse::testing::FailsWith;
 using ::lakehouse::testing::IsOk;
 using ::testing::AnyOf;
 using ::testing::HasSubstr;
-using testing::kRunsModels;
 using testing::patient_context;
 using testing::test_model_options;
 
 /// A process with the model that tests/tiny_gguf.py makes: what it writes makes no sense, and is
 /// the same each time.
-class EmbeddedGeneratorTest : public ::testing::Test {
+class EmbeddedGeneratorTest : public testing::ModelTest {
  protected:
   static ModelFiles files(std::filesystem::path path = LH_TINY_MODEL) {
     ModelFiles files;
@@ -38,11 +37,6 @@ class EmbeddedGeneratorTest : public ::testing::Test {
     child_ = std::make_unique<ModelChild>(test_model_options({folder_}));
   }
   static void TearDownTestSuite() { child_.reset(); }
-  void SetUp() override {
-    if (!kRunsModels) {
-      GTEST_SKIP() << "not under a sanitizer";
-    }
-  }
   static std::shared_ptr<Generator> generator(ModelFiles model = files()) {
     return make_embedded_generator(*child_, std::move(model), std::chrono::minutes(1));
   }

@@ -15,15 +15,13 @@ using ::lakehouse::testing::IsOk;
 using ::testing::Each;
 using ::testing::Field;
 using ::testing::IsEmpty;
-using testing::kRunsModels;
 using ::testing::Not;
 using testing::patient_context;
 using testing::test_model_options;
 
-TEST(ModelChild, StartsWithTheFirstRequest) {
-  if (!kRunsModels) {
-    GTEST_SKIP() << "not under a sanitizer";
-  }
+class ModelChildTest : public testing::ModelTest {};
+
+TEST_F(ModelChildTest, StartsWithTheFirstRequest) {
   ModelChild child(test_model_options());
   EXPECT_EQ(child.state().starts, 0U);
   EXPECT_THAT(child.call(patient_context(), {{"op", "juggle"}}, {}),
@@ -33,10 +31,7 @@ TEST(ModelChild, StartsWithTheFirstRequest) {
   EXPECT_THAT(state.sandbox, Not(IsEmpty()));
 }
 
-TEST(ModelChild, IsStartedAgainWhenItEnds) {
-  if (!kRunsModels) {
-    GTEST_SKIP() << "not under a sanitizer";
-  }
+TEST_F(ModelChildTest, IsStartedAgainWhenItEnds) {
   ModelChild child(test_model_options());
   const RequestContext context = patient_context();
   EXPECT_THAT(child.call(context, {{"op", "juggle"}}, {}), FailsWith(ErrorCode::Unimplemented));
