@@ -3,10 +3,7 @@
 #include <chrono>
 #include <filesystem>
 
-#include <gtest/gtest.h>
-
 #include "ai/model_child.h"
-#include "engine/sandbox.h"
 
 /// \file
 /// A real model process for tests. A test executable that includes this calls
@@ -21,19 +18,6 @@ inline RequestContext patient_context() {
   context.deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
   return context;
 }
-
-/// OpenVINO loads a library with RTLD_DEEPBIND, for which a sanitizer's runtime ends the process.
-inline constexpr bool kRunsModels = !engine::kSanitized;
-
-/// A test that runs a model; skipped where none runs.
-class ModelTest : public ::testing::Test {
- protected:
-  void SetUp() override {
-    if (!kRunsModels) {
-      GTEST_SKIP() << "not under a sanitizer";
-    }
-  }
-};
 
 /// Options for a process that may read the models that come with the program, and `folders`.
 inline ModelChildOptions test_model_options(std::vector<std::filesystem::path> folders = {}) {

@@ -22,7 +22,6 @@ namespace fs = std::filesystem;
 using ::lakehouse::testing::FailsWith;
 using ::lakehouse::testing::IsOk;
 using ::testing::HasSubstr;
-using testing::kRunsModels;
 using testing::patient_context;
 using testing::test_model_options;
 
@@ -36,12 +35,9 @@ float cosine(std::span<const float> a, std::span<const float> b) {
 
 /// The model that comes with the program, in a process that all tests share; and a folder for
 /// variants of it.
-class Embedding : public testing::ModelTest {
+class Embedding : public ::testing::Test {
  protected:
   static void SetUpTestSuite() {
-    if (!kRunsModels) {
-      return;
-    }
     std::string name = (fs::temp_directory_path() / "lh-models-XXXXXX").string();
     ASSERT_NE(::mkdtemp(name.data()), nullptr);
     folder_ = name;

@@ -23,7 +23,7 @@ using testing::test_model_options;
 
 /// A process with the model that tests/tiny_gguf.py makes: what it writes makes no sense, and is
 /// the same each time.
-class EmbeddedGeneratorTest : public testing::ModelTest {
+class EmbeddedGeneratorTest : public ::testing::Test {
  protected:
   static ModelFiles files(std::filesystem::path path = LH_TINY_MODEL) {
     ModelFiles files;

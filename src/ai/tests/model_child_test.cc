@@ -19,9 +19,7 @@ using ::testing::Not;
 using testing::patient_context;
 using testing::test_model_options;
 
-class ModelChildTest : public testing::ModelTest {};
-
-TEST_F(ModelChildTest, StartsWithTheFirstRequest) {
+TEST(ModelChild, StartsWithTheFirstRequest) {
   ModelChild child(test_model_options());
   EXPECT_EQ(child.state().starts, 0U);
   EXPECT_THAT(child.call(patient_context(), {{"op", "juggle"}}, {}),
@@ -31,7 +29,7 @@ TEST_F(ModelChildTest, StartsWithTheFirstRequest) {
   EXPECT_THAT(state.sandbox, Not(IsEmpty()));
 }
 
-TEST_F(ModelChildTest, IsStartedAgainWhenItEnds) {
+TEST(ModelChild, IsStartedAgainWhenItEnds) {
   ModelChild child(test_model_options());
   const RequestContext context = patient_context();
   EXPECT_THAT(child.call(context, {{"op", "juggle"}}, {}), FailsWith(ErrorCode::Unimplemented));

@@ -7,10 +7,24 @@
 
 #include <boost/json/array.hpp>
 #include <boost/json/serialize.hpp>
+#include <dlfcn.h>
 
 #include "ai/model_child.h"
 #include "ai/tokens/tokenizer.h"
 #include "base/json.h"
+#include "engine/sandbox.h"
+
+#if LH_SANITIZED
+// OpenVINO loads a library with RTLD_DEEPBIND, for which a sanitizer's runtime ends the process.
+extern "C" void* __interceptor_dlopen(const char* name, int flags);
+extern "C" void* dlopen(const char* name, int flags) {
+  return __interceptor_dlopen(name, flags & ~RTLD_DEEPBIND);
+}
+// What runs models is not instrumented: memory changes hands by locks that are not seen.
+extern "C" const char* __tsan_default_suppressions() {
+  return "race:libopenvino\nrace:libtbb\nrace:libllama\nrace:libggml\n";
+}
+#endif
 
 namespace lakehouse::ai {
 namespace {
